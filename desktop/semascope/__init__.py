@@ -1,0 +1,20 @@
+"""Semascope: a desktop microscope for the concepts inside local AI models.
+
+Importing the package is instant and touches neither torch, transformers nor Qt.
+"""
+
+import os
+
+__version__ = "0.1.0"
+
+# No network at run time, ever: whatever a library would ask a hub for, it is told that there is none.
+for _name in (
+    "HF_HUB_OFFLINE",
+    "TRANSFORMERS_OFFLINE",
+    "HF_DATASETS_OFFLINE",
+    "HF_HUB_DISABLE_TELEMETRY",
+    "DO_NOT_TRACK",
+):
+    os.environ[_name] = "1"
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
