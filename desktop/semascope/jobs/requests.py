@@ -1,0 +1,222 @@
+"""What the window may ask of the engine, and what comes back: frozen values of strings, numbers and numpy arrays only.
+
+No torch here, and no work: `engine.Engine` answers. A request whose class says `long = True` is started and stepped (its
+steps are `Progress`, or an update that carries one as `.progress`); any other is answered at once. Each request names its
+answer in its docstring.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from semascope.core.progress import Progress
+from semascope.core.steering.answer import Generation, Token
+from semascope.core.steering.edits import Edit, Positions
+
+Messages = tuple[tuple[str, str], ...]  # (role, content), oldest first
+
+
+@dataclass(frozen=True)
+class Request:
+    """Base of all requests. `title` is what the list of jobs says."""
+
+    long: ClassVar[bool] = False
+
+    @property
+    def title(self) -> str:
+        return type(self).__name__
+
+
+@dataclass(frozen=True)
+class OpenModel(Request):
+    """Open a model folder or GGUF file in place of the present one → `ModelInfo`.
+
+    An SAE that is open stays open if it fits the new model, and is closed otherwise (`Describe` tells).
+    """
+
+    long: ClassVar[bool] = True
+    path: Path
+    device: str | None = None
+    dtype: str | None = None
+
+    @property
+    def title(self) -> str:
+        return f"Open {Path(self.path).name}"
+
+
+@dataclass(frozen=True)
+class OpenSAE(Request):
+    """Open an SAE in place of the present one → `SAEInfo`. Refused when it doesn't fit the model that is open."""
+
+    long: ClassVar[bool] = True
+    path: Path
+
+    @property
+    def title(self) -> str:
+        return f"Open SAE {Path(self.path).name}"
+
+
+@dataclass(frozen=True)
+class Close(Request):
+    """Close the model, the SAE or both and free their memory → `EngineInfo`."""
+
+    model: bool = True
+    sae: bool = True
+
+
+@dataclass(frozen=True)
+class Describe(Request):
+    """→ `EngineInfo`."""
+
+
+@dataclass(frozen=True)
+class PromptFeatures(Request):
+    """Run a text, or a chat through the model's own template → `core.activations.PromptActivations`.
+
+    Attributes:
+        text: The text, unless `messages` are given.
+        messages: A chat; the template's marks appear as the special tokens that they are.
+        ids: Only these features, which is cheaper; () for all, so that any feature and any token can be looked at
+            without asking again.
+    """
+
+    text: str = ""
+    messages: Messages = ()
+    ids: tuple[int, ...] = ()
+
+    @property
+    def title(self) -> str:
+        return "Read the prompt"
+
+
+@dataclass(frozen=True)
+class Generate(Request):
+    """Answer a prompt twice, as the model is and with edits, from the same seed → `Generated` steps, then `Answers`.
+
+    Attributes:
+        prompt: The text to continue, or the user's message when `chat`.
+        edits: In raw activation units; multiply a slider's strength by the feature's maximum first.
+        temperature: 0 for the likeliest token every time.
+        top_p: Sample from the smallest set of tokens that holds this much probability.
+        positions: Which tokens are steered. Special tokens never are, unless `steer_special`.
+    """
+
+    long: ClassVar[bool] = True
+    prompt: str
+    edits: tuple[Edit, ...] = ()
+    max_tokens: int = 48
+    temperature: float = 0.7
+    seed: int = 7
+    chat: bool = True
+    top_p: float = 1.0
+    positions: Positions = "all"
+    steer_special: bool = False
+
+    @property
+    def title(self) -> str:
+        return f"Answer “{self.prompt.strip()[:40]}”"
+
+
+@dataclass(frozen=True)
+class MeasureEffect(Request):
+    """What the edits of a `Generate` did, in nats, beside a random push of equal norm → `core.steering.answer.Effect`."""
+
+    long: ClassVar[bool] = True
+    generate: Generate
+    baseline_ids: tuple[int, ...]
+    steered_ids: tuple[int, ...]
+
+    @property
+    def title(self) -> str:
+        return "Measure the effect"
+
+
+@dataclass(frozen=True)
+class RunHarvest(Request):
+    """Harvest corpus files with the open model and SAE into a new folder `out` → `core.harvest`'s `HarvestSummary`."""
+
+    long: ClassVar[bool] = True
+    corpus: tuple[Path, ...]
+    out: Path
+    tokens: int | None = None
+    context: int = 128
+    resume: bool = False
+
+    @property
+    def title(self) -> str:
+        return f"Harvest {', '.join(Path(path).name for path in self.corpus)}"
+
+
+@dataclass(frozen=True)
+class Generated:
+    """Both answers so far; one such step for every token of either."""
+
+    baseline: str
+    steered: str
+    baseline_tokens: tuple[Token, ...]
+    steered_tokens: tuple[Token, ...]
+    progress: Progress
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """Both answers, finished.
+
+    Attributes:
+        baseline_activations, steered_activations: float32 (tokens of that answer, edits): what the edited features
+            read on the answer's tokens, in the order of the request's edits, with no edit in place (under a clamp a
+            feature has its clamped value everywhere, which shows nothing). Empty when there are no edits.
+    """
+
+    baseline: Generation
+    steered: Generation
+    baseline_activations: np.ndarray
+    steered_activations: np.ndarray
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """The open model. `chat` says whether it has a chat template."""
+
+    path: Path
+    name: str
+    architecture: str
+    fingerprint: str
+    layers: int
+    d_model: int
+    vocabulary: int
+    context: int
+    device: str
+    dtype: str
+    chat: bool
+
+
+@dataclass(frozen=True)
+class SAEInfo:
+    """The open SAE. `hook_point` is written as in `resid_post.15`; `problems` are sentences worth showing."""
+
+    path: Path
+    name: str
+    fingerprint: str
+    format: str
+    architecture: str
+    hook_point: str
+    hook_out: str
+    d_in: int
+    d_out: int
+    d_sae: int
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class EngineInfo:
+    """What the engine holds and on which device, with its free memory in bytes (None where it can't be told)."""
+
+    device: str
+    free_memory: int | None
+    model: ModelInfo | None = None
+    sae: SAEInfo | None = None
