@@ -1,0 +1,95 @@
+"""Writing SAEs as SAELens native folders (version 6): `cfg.json` beside `sae_weights.safetensors`.
+
+The one format Semascope writes, for dictionaries it trains and for those it converts. A folder appears whole or not at
+all. What an SAE computes is in `sae`; reading the same folders back is in `formats.saelens`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from semascope import __version__
+from semascope.core.atomic import atomic_folder
+from semascope.core.errors import UserError, from_os_error
+from semascope.core.models.hookpoint import HookPoint
+from semascope.core.saes.hooks import transformer_lens_name
+
+CONFIG_FILE = "cfg.json"
+WEIGHTS_FILE = "sae_weights.safetensors"
+
+SAELENS_VERSION = "6.54.12"
+"""The SAELens whose layout is written; without a version in its config SAELens takes a folder for a legacy one."""
+
+
+def write_saelens(
+    folder: Path,
+    tensors: Mapping[str, Tensor],
+    *,
+    architecture: str,
+    hook_point: HookPoint | None,
+    model_name: str,
+    metadata: Mapping[str, Any],
+    dtype: str = "float32",
+    hook_out: HookPoint | None = None,
+    apply_b_dec_to_input: bool = True,
+    normalize: str = "none",
+    options: Mapping[str, Any] | None = None,
+) -> None:
+    """Write one SAE as a SAELens v6 folder.
+
+    Args:
+        folder: The folder to make; it must not exist or be empty.
+        tensors: By SAELens' names and shapes: W_enc (d_in, m), b_enc (m,), W_dec (m, d_out), b_dec (d_out,), and
+            threshold (m,) for jumprelu; b_gate, b_mag and r_mag (m,) for gated; W_skip (d_out, d_in) for skip ones.
+        architecture: SAELens' name: "standard", "jumprelu", "topk", "gated", "transcoder", …
+        hook_point: Where activations are read.
+        model_name: The model they came from.
+        metadata: What else to tell a reader (prepend_bos, context_size, what it was trained on); plain JSON values.
+        dtype: How the tensors are stored: "float32", "bfloat16" or "float16".
+        hook_out: Where a transcoder's output belongs.
+        apply_b_dec_to_input: Whether encoding subtracts b_dec first (a transcoder never does).
+        normalize: SAELens' `normalize_activations`.
+        options: Further top-level settings of the architecture, such as {"k": 32}.
+
+    Raises:
+        UserError: The folder is not empty, or the disk is full or not writable.
+    """
+    stored = {name: tensor.detach().to("cpu", getattr(torch, dtype)).contiguous() for name, tensor in tensors.items()}
+    d_sae, d_out = stored["W_dec"].shape
+    d_in = stored["W_enc"].shape[0] if "W_enc" in stored else d_out
+    about = {
+        "sae_lens_version": SAELENS_VERSION,
+        "model_name": model_name,
+        "hook_name": transformer_lens_name(hook_point) if hook_point else None,
+        **({"hook_name_out": transformer_lens_name(hook_out)} if hook_out and hook_out != hook_point else {}),
+        "written_by": f"semascope {__version__}",
+        **metadata,
+    }
+    config = {
+        "architecture": architecture,
+        "d_in": d_in,
+        "d_sae": d_sae,
+        **({"d_out": d_out} if "transcoder" in architecture else {}),
+        **(options or {}),
+        "dtype": dtype,
+        "device": "cpu",
+        "apply_b_dec_to_input": apply_b_dec_to_input and "transcoder" not in architecture,
+        "normalize_activations": normalize,
+        "reshape_activations": "none",
+        "metadata": about,
+    }
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UserError(f"{folder} already exists.", "Choose a new or empty folder.")
+    try:
+        with atomic_folder(folder) as beside:
+            save_file(stored, beside / WEIGHTS_FILE)
+            (beside / CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise from_os_error(error, f"write the SAE to {folder}") from error
