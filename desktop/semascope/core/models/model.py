@@ -124,9 +124,9 @@ class LanguageModel:
             handle.remove()
 
     @torch.inference_mode()
-    def logits(self, ids: Tensor) -> Tensor:
-        """Logits of every position, shape (batch, tokens, vocabulary), float32."""
-        logits: Tensor = self.module(input_ids=ids.to(self.device), use_cache=False).logits
+    def logits(self, ids: Tensor, keep: int = 0) -> Tensor:
+        """Logits of every position, or only of the last `keep`: shape (batch, positions, vocabulary), float32."""
+        logits: Tensor = self.module(input_ids=ids.to(self.device), use_cache=False, logits_to_keep=keep).logits
         return logits.float()
 
     @torch.inference_mode()
