@@ -1,0 +1,193 @@
+"""The one object that all panels share: the session, what is open, what is selected, and one signal for each.
+
+Everything a person makes is in `session` and changes only through `do(edit)`. What is open (harvest, model, SAE) is
+mirrored here as plain values; the engine lane owns the real ones. A panel reads from here, draws, and asks the
+`bridge` for what must be computed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from semascope.core.errors import UserError
+from semascope.core.harvest.store import Harvest
+from semascope.core.session.edits import Edit
+from semascope.core.session.history import History
+from semascope.core.session.model import FeatureNote, Pin, Session
+from semascope.jobs.bridge import Bridge
+from semascope.jobs.requests import ModelInfo, SAEInfo
+from semascope.state.keeper import SessionKeeper
+from semascope.state.opening import Opening
+
+SAVE_DELAY = 800  # milliseconds between a change and its save
+
+
+@dataclass(frozen=True)
+class Change:
+    """What changed the session, and who did it, so that a view need not reload for its own edit."""
+
+    text: str
+    source: object = None
+
+
+class Workspace(QObject):
+    """See the module. Lives on the interface thread.
+
+    Attributes:
+        bridge: The way to the engine lane and the disk pool.
+        harvest: The open harvest, or None.
+        model_info, sae_info: The open model and SAE, or None.
+        opening: Opens whatever a path holds; `open_path` and its sisters are short for it.
+
+    Signals:
+        session_changed: Change, after every edit, undo and redo, and when another session was opened.
+        selection_changed: the selected feature, int or None.
+        harvest_changed: a harvest was opened or closed.
+        engine_changed: model or SAE were opened or closed.
+        failed: UserError or EngineFailure that nobody else shows.
+        saved: the session is on disk as it is on the screen; its path, or None when a change waits.
+    """
+
+    session_changed = Signal(object)
+    selection_changed = Signal(object)
+    harvest_changed = Signal()
+    engine_changed = Signal()
+    failed = Signal(object)
+    saved = Signal(object)
+
+    def __init__(self, bridge: Bridge, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.bridge = bridge
+        self.harvest: Harvest | None = None
+        self.model_info: ModelInfo | None = None
+        self.sae_info: SAEInfo | None = None
+        self._history = History(Session())
+        self.keeper = SessionKeeper()
+        self.opening = Opening(self)
+        self._save_timer = QTimer(self, singleShot=True, interval=SAVE_DELAY)
+        self._save_timer.timeout.connect(self.save)
+        bridge.failed.connect(self.failed)
+
+    # --- the session ------------------------------------------------------------------------------------------
+
+    @property
+    def session(self) -> Session:
+        """The document as it is now; immutable."""
+        return self._history.session
+
+    def do(self, edit: Edit, source: object = None) -> None:
+        """Apply an edit; `source` (the panel) is handed on with the change."""
+        before = self.session
+        self._history.do(edit)
+        self._announce(before, Change(edit.text, source))
+
+    def undo(self) -> None:
+        before, text = self.session, self._history.undo_text
+        self._history.undo()
+        self._announce(before, Change(f"Undo {text}"))
+
+    def redo(self) -> None:
+        before, text = self.session, self._history.redo_text
+        self._history.redo()
+        self._announce(before, Change(f"Redo {text}"))
+
+    @property
+    def undo_text(self) -> str:
+        """What undo would take back, or ""."""
+        return self._history.undo_text or ""
+
+    @property
+    def redo_text(self) -> str:
+        return self._history.redo_text or ""
+
+    def restore(self, session: Session, text: str) -> None:
+        """Put another session in place of this one; its history starts anew."""
+        before = self.session
+        self._history = History(session)
+        self._announce(before, Change(text), save=False)
+
+    def save(self) -> None:
+        """Write the session now, on the disk pool; of several saves the newest wins."""
+        self._save_timer.stop()
+        session = self.session
+        self.bridge.read(lambda: self.keeper.save(session), self._on_saved, kind="save session")
+
+    def _announce(self, before: Session, change: Change, save: bool = True) -> None:
+        if self.session is before:
+            return
+        if save:
+            self._save_timer.start()
+            self.saved.emit(None)
+        self.session_changed.emit(change)
+        if self.session.selected != before.selected:
+            self.selection_changed.emit(self.session.selected)
+
+    def _on_saved(self, path: Path) -> None:
+        if not self._save_timer.isActive():
+            self.saved.emit(path)
+
+    # --- features ---------------------------------------------------------------------------------------------
+
+    @property
+    def selected(self) -> int | None:
+        """The feature all panels show."""
+        return self.session.selected
+
+    def select(self, feature: int | None, source: object = None) -> None:
+        """Show a feature everywhere. A selection is remembered, but is not something to undo."""
+        if feature != self.selected:
+            self.do(Edit(text="Select", apply=lambda s: replace(s, selected=feature), undoable=False), source)
+
+    @property
+    def sae_key(self) -> str:
+        """The fingerprint of the SAE that notes and pins belong to, or "" when none is known."""
+        if self.sae_info is not None:
+            return self.sae_info.fingerprint
+        if self.harvest is not None:
+            return str(self.harvest.info.get("sae", {}).get("sha256", ""))
+        return self.session.sae.sha256 if self.session.sae else ""
+
+    def pins(self) -> tuple[Pin, ...]:
+        """Pinned features in order; a pin's place is its colour."""
+        return self.session.pins.get(self.sae_key, ())
+
+    def is_pinned(self, feature: int) -> bool:
+        return self.colour_index(feature) is not None
+
+    def colour_index(self, feature: int) -> int | None:
+        """Which of the feature colours it wears, or None when it is not pinned."""
+        return next((index for index, pin in enumerate(self.pins()) if pin.feature == feature), None)
+
+    def note(self, feature: int) -> FeatureNote:
+        """What a person wrote about a feature; empty when nothing."""
+        return self.session.notes.get(self.sae_key, {}).get(feature, FeatureNote())
+
+    def label(self, feature: int) -> str:
+        """The person's label, else the one that came with the harvest, else ""."""
+        own = self.note(feature).label
+        return own or (self.harvest.labels.get(feature, "") if self.harvest else "")
+
+    # --- opening ----------------------------------------------------------------------------------------------
+
+    def open_path(self, path: str | Path) -> None:
+        """Open whatever is there, told by its content."""
+        self.opening.path(Path(path))
+
+    def open_model(self, path: str | Path, device: str | None = None, dtype: str | None = None) -> None:
+        self.opening.model(Path(path), device, dtype)
+
+    def open_sae(self, path: str | Path) -> None:
+        self.opening.sae(Path(path))
+
+    def open_harvest(self, path: str | Path) -> None:
+        self.opening.harvest(Path(path))
+
+    def open_session(self, path: str | Path) -> None:
+        self.opening.session(Path(path))
+
+    def fail(self, error: UserError) -> None:
+        """Tell a failure that belongs to no panel."""
+        self.failed.emit(error)

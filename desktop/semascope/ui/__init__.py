@@ -1,0 +1,1 @@
+"""The Qt face: shell, panels, widgets, commands and theme over the engine."""
