@@ -1,0 +1,358 @@
+"""A token heatmap: text set as reading text, with the activation of a feature behind every token.
+
+Only visible rows are painted; new values cost one pass over a byte array, a new text or width one layout pass
+(`token_layout`). It knows tokens and values in 0…1, not features or models. Keys:
+
+    ← →  token        ↑ ↓  line          Home End  line's ends     Ctrl+Home Ctrl+End  text's ends
+    Page Up/Down      Ctrl+← →  previous or next token that fires  Shift with any of them selects
+    Ctrl+A  select all    Ctrl+C  copy    F3, Shift+F3  find again    Enter  choose the token at the caret
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import (
+    QAction,
+    QContextMenuEvent,
+    QFocusEvent,
+    QGuiApplication,
+    QHelpEvent,
+    QKeyEvent,
+    QKeySequence,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QResizeEvent,
+)
+from PySide6.QtWidgets import QAbstractScrollArea, QMenu, QSizePolicy, QToolTip, QWidget
+
+from semascope.ui.theme import theme
+from semascope.ui.widgets import token_access
+from semascope.ui.widgets.plain_text import plain_tooltip
+from semascope.ui.widgets.token_caret import step
+from semascope.ui.widgets.token_layout import TokenLayout, TokenMetrics, lay_out
+from semascope.ui.widgets.token_paint import Marks, TokenPainter
+from semascope.ui.widgets.token_text import TokenText
+
+
+class TokenView(QAbstractScrollArea):
+    """The heatmap of one text.
+
+    Signals:
+        hovered: index of the token under the pointer, −1 when it leaves.
+        clicked: index of a token that was clicked, or chosen with Enter.
+        caret_moved: index of the token at the caret.
+        selection_changed: first token of the selection and one past its last (equal: none).
+
+    Attributes:
+        tooltip_for: plain text to show for a token, or None.
+    """
+
+    hovered = Signal(int)
+    clicked = Signal(int)
+    caret_moved = Signal(int)
+    selection_changed = Signal(int, int)
+
+    def __init__(self, parent: QWidget | None = None, *, margin: int = 12) -> None:
+        super().__init__(parent)
+        token_access.install()
+        self.tooltip_for: Callable[[int], str] | None = None
+        self._margin = margin
+        self._text = TokenText(())
+        self._values: np.ndarray | None = None
+        self._levels = np.zeros(0, np.uint8)
+        self._marks = Marks()
+        self._anchor = 0
+        self._caret = 0
+        self._goal_x: float | None = None
+        self._needle = ""
+        self._metrics: TokenMetrics | None = None
+        self._layout: TokenLayout | None = None
+        self.setFrameShape(QAbstractScrollArea.Shape.NoFrame)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self.viewport().setMouseTracking(True)
+        self.viewport().setCursor(Qt.CursorShape.IBeamCursor)
+
+    # What is shown
+
+    def set_tokens(
+        self,
+        strings: Sequence[str],
+        special: Sequence[bool] | np.ndarray | None = None,
+        sink: Sequence[bool] | np.ndarray | None = None,
+    ) -> None:
+        """Show another text. Values, caret and selection are forgotten.
+
+        Args:
+            special: (T,) special tokens, drawn grey and without activation.
+            sink: (T,) attention sinks, likewise.
+        """
+        self._text = TokenText(strings, special, sink)
+        self._values = None
+        self._levels = self._text.levels(None)
+        self._caret = self._anchor = 0
+        self._marks = Marks(visible_blanks=self._marks.visible_blanks)
+        self._drop_layout()
+        self.verticalScrollBar().setValue(0)
+
+    def set_values(self, values: np.ndarray | None) -> None:
+        """Colour the tokens by values (T,) in 0…1; None takes the colours away."""
+        self._values = values
+        self._levels = self._text.levels(values)
+        self.viewport().update()
+
+    @property
+    def tokens(self) -> TokenText:
+        return self._text
+
+    @property
+    def values(self) -> np.ndarray | None:
+        return self._values
+
+    @property
+    def visible_blanks(self) -> bool:
+        return self._marks.visible_blanks
+
+    def set_visible_blanks(self, visible: bool) -> None:
+        """Show blanks as · and newlines as ↵ everywhere; otherwise only newlines that fire are marked."""
+        self._marks.visible_blanks = visible
+        self.viewport().update()
+
+    # Caret and selection
+
+    @property
+    def caret(self) -> int:
+        """The token at the caret; −1 without text."""
+        return self._caret if len(self._text) else -1
+
+    def set_caret(self, token: int, *, select: bool = False) -> None:
+        """Move the caret and bring it into view; with `select` the selection follows."""
+        if not len(self._text):
+            return
+        token = int(self._text.carrier[min(max(token, 0), len(self._text) - 1)])
+        moved = token != self._caret
+        self._caret = token
+        if not select:
+            self._anchor = token
+        self._set_selection(*((min(self._anchor, token), max(self._anchor, token) + 1) if select else (0, 0)))
+        self._show_line(self._lines().line_of(token))
+        self._update_marks()
+        if moved:
+            self.caret_moved.emit(token)
+            token_access.announce_caret(self)
+
+    @property
+    def selection(self) -> tuple[int, int]:
+        """First selected token and one past the last; equal when nothing is selected."""
+        return self._marks.selection
+
+    def selected_text(self) -> str:
+        return self._text.text(*self.selection) if self.selection[0] < self.selection[1] else ""
+
+    def select_all(self) -> None:
+        self._set_selection(0, len(self._text))
+
+    def copy(self) -> None:
+        """Copy the selection, or the whole text when there is none."""
+        QGuiApplication.clipboard().setText(self.selected_text() or self._text.text())
+
+    def find_text(self, needle: str, *, backwards: bool = False) -> bool:
+        """Select the next place where `needle` stands, after the caret, in any case; False if there is none."""
+        self._needle = needle
+        low, high = self.selection
+        start = (low if backwards else high) if low < high else max(self.caret, 0)
+        found = self._text.find(needle, start, backwards)
+        if found is None:
+            return False
+        self._anchor = found[0]
+        self.set_caret(found[1] - 1, select=True)
+        return True
+
+    # Geometry
+
+    def content_height(self, width: int | None = None) -> int:
+        """The height the whole text needs at a width (the present one if None), margins included."""
+        if width is None or width == self.viewport().width():
+            return round(self._lines().height) + 2 * self._margin
+        return round(lay_out(self._text, self._fonts(), width - 2 * self._margin).height) + 2 * self._margin
+
+    def token_rect(self, token: int) -> QRectF:
+        """Where a token's first part stands, in viewport pixels; empty for one that has none."""
+        layout = self._lines()
+        for fragment in layout.fragments_of(token):
+            top = float(layout.line[fragment]) * layout.line_height
+            rect = QRectF(float(layout.x[fragment]), top, float(layout.width[fragment]), layout.line_height)
+            return rect.translated(self._origin())
+        return QRectF()
+
+    def token_at(self, point: QPointF, *, nearest: bool = False) -> int:
+        """The token under a point of the viewport, or −1."""
+        at = point - self._origin()
+        return self._lines().token_at(at.x(), at.y(), nearest) if len(self._text) else -1
+
+    def _origin(self) -> QPointF:
+        return QPointF(self._margin, self._margin - self.verticalScrollBar().value())
+
+    def _fonts(self) -> TokenMetrics:
+        if self._metrics is None:
+            self._metrics = TokenMetrics(self.font())
+        return self._metrics
+
+    def _lines(self) -> TokenLayout:
+        if self._layout is None:
+            self._layout = lay_out(self._text, self._fonts(), self.viewport().width() - 2 * self._margin)
+            self._update_scroll_bar()
+        return self._layout
+
+    def _drop_layout(self) -> None:
+        self._layout = None
+        self._goal_x = None
+        self._update_scroll_bar()
+        self.updateGeometry()
+        self.viewport().update()
+
+    def _update_scroll_bar(self) -> None:
+        layout = self._lines()
+        page = self.viewport().height()
+        bar = self.verticalScrollBar()
+        bar.setPageStep(page)
+        bar.setSingleStep(round(layout.line_height))
+        bar.setRange(0, max(0, round(layout.height) + 2 * self._margin - page))
+
+    def _show_line(self, line: int) -> None:
+        layout = self._lines()
+        bar = self.verticalScrollBar()
+        top = round(line * layout.line_height)
+        bottom = round(top + layout.line_height) + 2 * self._margin
+        if top < bar.value():
+            bar.setValue(top)
+        elif bottom > bar.value() + self.viewport().height():
+            bar.setValue(bottom - self.viewport().height())
+
+    def _update_marks(self) -> None:
+        self._marks.caret = self._caret if self.hasFocus() and len(self._text) else -1
+        self.viewport().update()
+
+    def _set_selection(self, start: int, stop: int) -> None:
+        if (start, stop) != self._marks.selection:
+            self._marks.selection = (start, stop)
+            self.selection_changed.emit(start, stop)
+            self.viewport().update()
+
+    def _set_hover(self, token: int) -> None:
+        if token != self._marks.hover:
+            self._marks.hover = token
+            self.hovered.emit(token)
+            self.viewport().update()
+
+    # Events
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        layout = self._lines()
+        painter = QPainter(self.viewport())
+        origin = self._origin()
+        area = event.rect()
+        painter.translate(origin)
+        tokens = TokenPainter(painter, theme(), self._fonts(), self._text, layout, self._levels, self._marks)
+        tokens.paint(area.top() - origin.y(), area.bottom() - origin.y())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        if event.oldSize().width() != event.size().width():
+            self._drop_layout()
+        else:
+            self._update_scroll_bar()
+
+    def changeEvent(self, event: QEvent) -> None:
+        if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
+            self._metrics = None
+            self._drop_layout()
+        super().changeEvent(event)
+
+    def sizeHint(self) -> QSize:
+        return QSize(480, 200)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.matches(QKeySequence.StandardKey.Copy):
+            self.copy()
+        elif event.matches(QKeySequence.StandardKey.SelectAll):
+            self.select_all()
+        elif event.matches(QKeySequence.StandardKey.FindNext) and self._needle:
+            self.find_text(self._needle)
+        elif event.matches(QKeySequence.StandardKey.FindPrevious) and self._needle:
+            self.find_text(self._needle, backwards=True)
+        elif event.key() == Qt.Key.Key_Escape and self.selection[0] < self.selection[1]:
+            self._set_selection(0, 0)
+        elif event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self.caret >= 0:
+            self.clicked.emit(self.caret)
+        elif len(self._text) and self._move(event):
+            return
+        else:
+            super().keyPressEvent(event)
+
+    def _move(self, event: QKeyEvent) -> bool:
+        layout = self._lines()
+        page = max(1, int(self.viewport().height() / layout.line_height) - 1)
+        move = step(Qt.Key(event.key()), event.modifiers(), self._caret, self._goal_x, layout, self._levels, page)
+        if move is None:
+            return False
+        self.set_caret(move.token, select=bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier))
+        self._goal_x = move.goal_x
+        return True
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        if event.button() != Qt.MouseButton.LeftButton or not len(self._text):
+            return super().mousePressEvent(event)
+        self._goal_x = None
+        extend = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
+        self.set_caret(self.token_at(event.position(), nearest=True), select=extend)
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        if event.buttons() & Qt.MouseButton.LeftButton and len(self._text):
+            token = self.token_at(event.position(), nearest=True)
+            if token != self._caret:
+                self.set_caret(token, select=True)
+        self._set_hover(self.token_at(event.position()))
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        if event.button() == Qt.MouseButton.LeftButton and self._marks.selection == (0, 0):
+            token = self.token_at(event.position())
+            if token >= 0:
+                self.clicked.emit(token)
+
+    def leaveEvent(self, event: QEvent) -> None:
+        self._set_hover(-1)
+        super().leaveEvent(event)
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        super().focusInEvent(event)
+        self._update_marks()
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        super().focusOutEvent(event)
+        self._update_marks()
+
+    def viewportEvent(self, event: QEvent) -> bool:
+        if isinstance(event, QHelpEvent) and event.type() == QEvent.Type.ToolTip:
+            token = self.token_at(QPointF(event.pos()))
+            told = self.tooltip_for(token) if token >= 0 and self.tooltip_for else ""
+            if told:
+                QToolTip.showText(event.globalPos(), plain_tooltip(told), self, self.token_rect(token).toRect())
+            else:
+                QToolTip.hideText()
+            return True
+        return super().viewportEvent(event)
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        copy = QAction(self.tr("Copy") if self.selected_text() else self.tr("Copy all"), menu)
+        copy.triggered.connect(self.copy)
+        every = QAction(self.tr("Select all"), menu)
+        every.triggered.connect(self.select_all)
+        blanks = QAction(self.tr("Show blanks"), menu, checkable=True, checked=self.visible_blanks)
+        blanks.toggled.connect(self.set_visible_blanks)
+        menu.addActions([copy, every, blanks])
+        menu.popup(event.globalPos())
