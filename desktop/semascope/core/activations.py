@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from semascope.core.errors import UserError
+from semascope.core.fit import check_fit
+from semascope.core.harvest.sinks import MULTIPLE, SinkRule
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from semascope.core.models.model import LanguageModel
     from semascope.core.models.text import Tokens
@@ -93,3 +95,62 @@ class PromptActivations:
                 for feature, peak, position in ranked
             ],
         }
+
+
+def activations_of(
+    model: LanguageModel, sae: SAE, tokens: Tokens, ids: Sequence[int] | None = None, *, median: float | None = None
+) -> PromptActivations:
+    """Run `tokens` through the model as far as the SAE's hook point, and encode.
+
+    Args:
+        model, sae: A pair that fits (`core.fit`), on one device.
+        tokens: The prompt, see `core.prompt`.
+        ids: Only these features, or None for all.
+        median: The running median of the norms at this hook point, from a harvest, to tell sinks by. Otherwise that
+            which the SAE carries in its metadata, otherwise the prompt's own.
+
+    Raises:
+        UserError: The SAE doesn't fit the model, or an id is not one of its features.
+    """
+    import torch  # here, since whoever only holds the result must not pay for it
+
+    hook = check_fit(model, sae)
+    wrong = [i for i in ids or () if not 0 <= i < sae.config.d_sae]
+    if wrong:
+        raise UserError(f"There is no feature {wrong[0]}: the SAE has {sae.config.d_sae:,}, numbered from 0.")
+    asked = None if ids is None else tuple(sorted(set(ids)))
+    with torch.inference_mode():
+        x = model.run_to(hook, torch.tensor([tokens.ids]))[0]
+        norms = x.float().norm(dim=-1).cpu().numpy()
+        rows, features, values = [], [], []
+        some = None if asked is None else torch.tensor(asked, device=sae.device, dtype=torch.long)
+        for start in range(0, len(x), _CHUNK):
+            part = x[start : start + _CHUNK]
+            f = sae.encode(part) if some is None else sae.encode_some(part, some)
+            row, column = f.nonzero(as_tuple=True)  # row by row, ascending within a row
+            rows.append((row + start).cpu().numpy())
+            features.append((column if some is None else some[column]).cpu().numpy())
+            values.append(f[row, column].float().cpu().numpy())
+    special = np.array(tokens.special, bool)
+    return PromptActivations(
+        tokens.strings,
+        special,
+        _sink_rule(norms[~special], median or known_median(sae)).mask(norms),
+        np.searchsorted(np.concatenate(rows), np.arange(len(x) + 1)),
+        np.concatenate(features).astype(np.uint32),
+        np.concatenate(values),
+        asked,
+    )
+
+
+def known_median(sae: SAE) -> float | None:
+    """The median norm at the SAE's hook point, where whoever trained it wrote it down."""
+    value = sae.config.metadata.get("semascope.median_norm")
+    return float(value) if isinstance(value, (int, float)) and value > 0 else None
+
+
+def _sink_rule(norms: np.ndarray, median: float | None) -> SinkRule:
+    """The rule with a known median, or with that of the tokens at hand."""
+    if median is not None:
+        return SinkRule(MULTIPLE, median)
+    return SinkRule.estimate(norms) if np.isfinite(norms).any() else SinkRule(MULTIPLE, np.inf)

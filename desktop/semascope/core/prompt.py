@@ -1,0 +1,42 @@
+"""A prompt's tokens, by one rule for reading and for generating, so that both see the same positions.
+
+A chat goes through the model's own template, which sets its own BOS. A plain text gets a BOS if the SAE was trained with
+one; where the SAE does not say, or there is none, as the tokenizer itself would.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from semascope.core.errors import UserError
+
+if TYPE_CHECKING:
+    from semascope.core.models.model import LanguageModel
+    from semascope.core.models.text import Tokens
+    from semascope.core.saes.sae import SAE
+
+
+def prompt_tokens(
+    model: LanguageModel, sae: SAE | None, text: str = "", messages: Sequence[tuple[str, str]] = ()
+) -> Tokens:
+    """The tokens of a text, or of a chat given as (role, content), oldest first.
+
+    A chat that ends with anyone but the assistant is followed by what opens the assistant's turn.
+
+    Raises:
+        UserError: Empty, longer than the model's context, or a chat for a model without template.
+    """
+    if messages:
+        conversation = [{"role": role, "content": content} for role, content in messages]
+        tokens = model.codec.chat(conversation, generation_prompt=messages[-1][0] != "assistant")
+    else:
+        rule = sae.config.prepend_bos if sae is not None else None
+        tokens = model.codec.encode(text, prepend_bos=model.codec.adds_bos if rule is None else rule)
+    if len(tokens) == 0:
+        raise UserError("The prompt is empty.", "Write some text.")
+    if len(tokens) > model.context:
+        raise UserError(
+            f"The prompt has {len(tokens):,} tokens, and the model can read {model.context:,}.", "Shorten it."
+        )
+    return tokens

@@ -1,0 +1,140 @@
+"""The arithmetic of steering: what edits add to the residual stream, and the hooks that add it while the model runs.
+
+    x' = x + Σ_i Δ_i · ∂decode/∂f_i        with Δ_i = v_i − f_i(x)
+
+Decoding is linear in f, so this is decode(f with f_i := v_i) + e with the error e = x − decode(f) kept to the last bit, and
+no other feature is touched; that also makes it cheap, since nothing is decoded and only the steered features are encoded
+wherever the architecture allows (`SAE.encode_some`). f_i is read from the unedited x, always the SAE's true activation
+(for TopK: after the selection, and nothing is selected anew). For a transcoder x is read at `hook_point` and the change is
+added at `hook_out`. Edits come from `edits`; tokens are produced in `generate`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from semascope.core.errors import UserError
+from semascope.core.steering.edits import Edit, Positions, checked
+
+if TYPE_CHECKING:
+    from semascope.core.models.hookpoint import HookPoint
+    from semascope.core.models.model import LanguageModel
+    from semascope.core.saes.sae import SAE
+
+_ROWS = 256  # tokens whose deltas are computed at once: bounds the full encode that TopK needs
+
+
+class Steering:
+    """Edits of one SAE, as the callable that `LanguageModel.editing` takes (or use `attached`, which knows the hook).
+
+    Say with `aim` what the tokens of each coming pass are; without it every token is steered.
+
+    Args:
+        sae: On the model's device.
+        edits: At most one for each feature. Those that change nothing are dropped.
+        positions: "all" tokens, only the "prompt", or only what is "generated".
+        skip_special: Leave BOS, end of turn and other special tokens alone.
+
+    Raises:
+        UserError: See `edits.checked`.
+    """
+
+    def __init__(
+        self, sae: SAE, edits: Sequence[Edit], *, positions: Positions = "all", skip_special: bool = True
+    ) -> None:
+        self.sae = sae
+        self.edits = checked(edits, sae.config.d_sae)
+        self.positions = positions
+        self.skip_special = skip_special
+        self._ids = torch.tensor([edit.feature for edit in self.edits], device=sae.device, dtype=torch.long)
+        # Every mode is Δ = gain·f + offset: clamp v − f, scale (v − 1)·f, ablate −f, add v.
+        gains = [
+            {"clamp": -1.0, "scale": edit.value - 1.0, "ablate": -1.0, "add": 0.0}[edit.mode] for edit in self.edits
+        ]
+        offsets = [edit.value if edit.mode in ("clamp", "add") else 0.0 for edit in self.edits]
+        self._gain = torch.tensor(gains, device=sae.device)
+        self._offset = torch.tensor(offsets, device=sae.device)
+        self._needs_f = any(gains)
+        self._aimed: Tensor | None = None  # indices of the steered tokens of the coming pass; None: all of them
+        self._read: Tensor | None = None
+
+    @property
+    def active(self) -> bool:
+        """False when no edit changes anything: then `attached` sets no hook, and the model runs as if we were not here."""
+        return bool(self.edits)
+
+    @contextlib.contextmanager
+    def attached(self, model: LanguageModel) -> Iterator[None]:
+        """While the block runs, every forward pass of `model` is steered."""
+        if not self.active:
+            yield
+            return
+        source, target = _hooks(self.sae)
+        with contextlib.ExitStack() as hooks:
+            if source == target:
+                hooks.enter_context(model.editing(source, self))
+            else:
+                hooks.enter_context(model.editing(source, self._note))
+                hooks.enter_context(model.editing(target, self._push))
+            yield
+
+    def aim(self, special: Sequence[bool], generated: Sequence[bool]) -> None:
+        """Say what each token of the next pass is: special or not, generated or of the prompt."""
+        wanted = {"all": (True, True), "prompt": (True, False), "generated": (False, True)}[self.positions]
+        rows = [
+            row
+            for row, (mark, new) in enumerate(zip(special, generated, strict=True))
+            if wanted[new] and not (mark and self.skip_special)
+        ]
+        self._aimed = (
+            None if len(rows) == len(special) else torch.tensor(rows, device=self.sae.device, dtype=torch.long)
+        )
+
+    def __call__(self, x: Tensor) -> Tensor | None:
+        """Activations at the hook point, shape (batch, tokens, d), steered; None where no token is to be."""
+        self._note(x)
+        return self._push(x)
+
+    def delta(self, x: Tensor) -> Tensor:
+        """What is added at the output for activations `x` (rows, d_in): float32 (rows, d_out)."""
+        change = self._offset.expand(len(x), -1)
+        if self._needs_f:
+            change = change + self._gain * self.sae.encode_some(x, self._ids)
+        directions = self.sae.directions(x, self._ids)  # (1, k, d_out), or (rows, k, d_out) where scaled per token
+        if directions.shape[0] == 1:
+            return change @ directions[0]
+        return torch.einsum("rk,rkd->rd", change, directions)
+
+    def _note(self, x: Tensor) -> None:
+        """Keep what the SAE reads."""
+        self._read = x
+
+    def _push(self, x: Tensor) -> Tensor | None:
+        """Add the change for what was last read to `x`."""
+        read, self._read = self._read, None
+        if read is None:
+            raise RuntimeError("the SAE's input was not seen before its output")
+        if self._aimed is not None and len(self._aimed) == 0:
+            return None
+        chosen = read if self._aimed is None else read[:, self._aimed]
+        rows = chosen.reshape(-1, chosen.shape[-1])
+        delta = self.delta(rows) if len(rows) <= _ROWS else torch.cat([self.delta(part) for part in rows.split(_ROWS)])
+        delta = delta.reshape(*chosen.shape[:-1], -1)
+        if self._aimed is None:
+            return (x.float() + delta).to(x.dtype)
+        steered = x.clone()
+        steered[:, self._aimed] = (x[:, self._aimed].float() + delta).to(x.dtype)
+        return steered
+
+
+def _hooks(sae: SAE) -> tuple[HookPoint, HookPoint]:
+    """Where `sae` reads and where its output belongs."""
+    source = sae.config.hook_point
+    if source is None:
+        raise UserError("This SAE does not say which layer it belongs to.", "Name its hook point in its config.")
+    return source, sae.config.hook_out or source
