@@ -7,6 +7,7 @@ session's current choice of one, so notes and pins are filed under the fingerpri
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -62,6 +63,10 @@ class Pin:
     strength: float = 0.0
     mode: Mode = "clamp"
     enabled: bool = True
+
+    def __post_init__(self) -> None:
+        if self.feature < 0 or not math.isfinite(self.strength) or self.mode not in MODES:
+            raise ValueError(f"not a pin: {self}")
 
 
 @dataclass(frozen=True)
