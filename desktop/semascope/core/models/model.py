@@ -38,7 +38,7 @@ class Unembedding:
     centred: bool
 
 
-class _Reached(Exception):  # noqa: N818 - it ends a forward pass, it is no error
+class _Reached(Exception):  # it ends a forward pass, it is no error
     """Raised by a hook to end the forward pass once the hook point has been read."""
 
 
