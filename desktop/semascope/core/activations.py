@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -145,7 +146,8 @@ def activations_of(
 
 def known_median(sae: SAE) -> float | None:
     """The median norm at the SAE's hook point, where whoever trained it wrote it down."""
-    value = sae.config.metadata.get("semascope.median_norm")
+    facts = sae.config.metadata.get("semascope")
+    value = facts.get("median_norm") if isinstance(facts, Mapping) else None
     return float(value) if isinstance(value, (int, float)) and value > 0 else None
 
 

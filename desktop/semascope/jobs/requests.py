@@ -35,10 +35,10 @@ class Request:
 class OpenModel(Request):
     """Open a model folder or GGUF file in place of the present one → `ModelInfo`.
 
-    An SAE that is open stays open if it fits the new model, and is closed otherwise (`Describe` tells).
+    An SAE that is open stays open if it fits the new model, and is closed otherwise (`Describe` tells). Takes seconds
+    and has no steps; it counts as short so that what is asked after it is answered after it.
     """
 
-    long: ClassVar[bool] = True
     path: Path
     device: str | None = None
     dtype: str | None = None
@@ -52,7 +52,6 @@ class OpenModel(Request):
 class OpenSAE(Request):
     """Open an SAE in place of the present one → `SAEInfo`. Refused when it doesn't fit the model that is open."""
 
-    long: ClassVar[bool] = True
     path: Path
 
     @property
@@ -82,11 +81,14 @@ class PromptFeatures(Request):
         messages: A chat; the template's marks appear as the special tokens that they are.
         ids: Only these features, which is cheaper; () for all, so that any feature and any token can be looked at
             without asking again.
+        median: The median norm of the open harvest's sink rule, so that prompt and harvest call the same tokens
+            sinks; None: what the SAE or else the prompt itself says.
     """
 
     text: str = ""
     messages: Messages = ()
     ids: tuple[int, ...] = ()
+    median: float | None = None
 
     @property
     def title(self) -> str:

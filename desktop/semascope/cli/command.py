@@ -1,0 +1,55 @@
+"""What a command is, and the options that several commands share."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Command:
+    """One word of the command line.
+
+    Attributes:
+        name: The word. help: What it does, for the list of commands.
+        options: Adds its options to a parser.
+        run: Does it, and returns the exit status.
+        cancelled: What to say after "Cancelled; " when Ctrl+C stopped it.
+    """
+
+    name: str
+    help: str
+    options: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace], int]
+    cancelled: str = "nothing was written."
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """--json."""
+    parser.add_argument("--json", action="store_true", help="print one JSON document instead of text")
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """--model, --device, --dtype."""
+    parser.add_argument("--model", required=True, metavar="M", help="a model's folder (safetensors), or a GGUF file")
+    parser.add_argument("--device", metavar="D", help="cpu, cuda, cuda:1 or mps; the best one here by default")
+    parser.add_argument("--dtype", metavar="T", help="bf16, fp16 or fp32; by default what is fast on the device")
+
+
+def add_sae(parser: argparse.ArgumentParser) -> None:
+    """--sae."""
+    parser.add_argument("--sae", required=True, metavar="S", help="an SAE of this model")
+
+
+def at_least(least: int) -> Callable[[str], int]:
+    """The type of an option that takes a whole number from `least` up."""
+
+    def number(text: str) -> int:
+        value = int(text)
+        if value < least:
+            raise argparse.ArgumentTypeError(f"{text} is less than {least}")
+        return value
+
+    number.__name__ = "whole number"  # argparse says "invalid whole number value"
+    return number

@@ -1,0 +1,282 @@
+"""The engine: the one owner of model, SAE and device. It answers the requests of `requests` on the lane's one thread.
+
+`handle` answers a short request; `start` gives a long one as a generator, whose steps take at most about a quarter of a
+second and which `close()` cancels. Torch is imported when the first request needs it. The work itself is `core`'s; here it
+is only brought together: what is open, what fits what, and what becomes of memory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Generator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from semascope.core.activations import PromptActivations, activations_of
+from semascope.core.errors import UserError
+from semascope.core.fit import check_fit
+from semascope.core.progress import Meter, Progress
+from semascope.core.prompt import prompt_tokens
+from semascope.core.steering.answer import Effect
+from semascope.jobs.failure import free_memory
+from semascope.jobs.requests import (
+    Answers,
+    Close,
+    Describe,
+    EngineInfo,
+    Generate,
+    Generated,
+    MeasureEffect,
+    ModelInfo,
+    OpenModel,
+    OpenSAE,
+    PromptFeatures,
+    Request,
+    RunHarvest,
+    SAEInfo,
+)
+
+if TYPE_CHECKING:
+    from semascope.core.models.model import LanguageModel
+    from semascope.core.models.text import Tokens
+    from semascope.core.saes.sae import SAE
+    from semascope.core.steering.apply import Steering
+
+
+class Engine:
+    """Model, SAE and device, behind requests. Every method belongs to the lane's thread."""
+
+    def __init__(self) -> None:
+        self._model: LanguageModel | None = None
+        self._sae: SAE | None = None
+
+    def handle(self, request: Request) -> Any:
+        """The answer to a short request, as its class documents.
+
+        Raises:
+            UserError: It can't be answered, for a reason the user can mend.
+        """
+        match request:
+            case OpenModel():
+                return self._open_model(request)
+            case OpenSAE():
+                return self._open_sae(request)
+            case Close():
+                return self._close(request)
+            case Describe():
+                return self.describe()
+            case PromptFeatures():
+                return self._prompt_features(request)
+        raise TypeError(f"not a short request: {request!r}")
+
+    def start(self, request: Request) -> Generator[Any, None, Any]:
+        """A long request as a job: its steps are `Progress`, or carry one; its result is as its class documents."""
+        match request:
+            case Generate():
+                return self._generate(request)
+            case MeasureEffect():
+                return self._measure(request)
+            case RunHarvest():
+                return self._harvest(request)
+        raise TypeError(f"not a long request: {request!r}")
+
+    def describe(self) -> EngineInfo:
+        """What is open, where, and how much memory is free there."""
+        from semascope.core.models.device import default_device
+
+        device = self._model.device if self._model else default_device()
+        model = model_info(self._model) if self._model else None
+        return EngineInfo(str(device), _free_memory(device.type), model, sae_info(self._sae) if self._sae else None)
+
+    # --- what is open -----------------------------------------------------------------------------------------
+
+    def _open_model(self, request: OpenModel) -> ModelInfo:
+        from semascope.core.models.open import open_model
+
+        model = open_model(request.path, request.device, request.dtype)
+        sae, self._model, self._sae = self._sae, model, None
+        if sae is not None and sae.path is not None:
+            # One that doesn't fit was for the model before; the answer is about the new one.
+            with contextlib.suppress(UserError):
+                self._open_sae(OpenSAE(sae.path))
+        free_memory()
+        return model_info(model)
+
+    def _open_sae(self, request: OpenSAE) -> SAEInfo:
+        from semascope.core.saes import open_sae
+
+        device = str(self._model.device) if self._model else "cpu"
+        sae = open_sae(request.path, device=device)
+        if self._model is not None:
+            check_fit(self._model, sae)
+        self._sae = sae
+        free_memory()
+        return sae_info(sae)
+
+    def _close(self, request: Close) -> EngineInfo:
+        self._model = None if request.model else self._model
+        self._sae = None if request.sae else self._sae
+        free_memory()
+        return self.describe()
+
+    def _pair(self) -> tuple[LanguageModel, SAE]:
+        """The open model and SAE, made sure of that they fit."""
+        if self._model is None:
+            raise UserError("No model is open.", "Open a model first.")
+        if self._sae is None:
+            raise UserError("No SAE is open.", "Open an SAE for this model first.")
+        check_fit(self._model, self._sae)
+        return self._model, self._sae
+
+    # --- work -------------------------------------------------------------------------------------------------
+
+    def _prompt_features(self, request: PromptFeatures) -> PromptActivations:
+        model, sae = self._pair()
+        tokens = prompt_tokens(model, sae, request.text, request.messages)
+        return activations_of(model, sae, tokens, request.ids or None, median=request.median)
+
+    def _prepare(self, request: Generate) -> tuple[LanguageModel, Tokens, Steering | None]:
+        """The model, the prompt's tokens and what steers it; an SAE is needed only for edits."""
+        from semascope.core.steering.apply import Steering
+
+        model = self._model
+        if request.edits:
+            model, _ = self._pair()
+        if model is None:
+            raise UserError("No model is open.", "Open a model first.")
+        text, messages = ("", (("user", request.prompt),)) if request.chat else (request.prompt, ())
+        tokens = prompt_tokens(model, self._sae, text, messages)
+        if not request.edits or self._sae is None:
+            return model, tokens, None
+        steering = Steering(
+            self._sae, request.edits, positions=request.positions, skip_special=not request.steer_special
+        )
+        return model, tokens, steering
+
+    def _generate(self, request: Generate) -> Generator[Progress | Generated, None, Answers]:
+        from semascope.core.steering.generate import Stream
+
+        model, tokens, steering = self._prepare(request)
+        sae = self._sae
+        settings = {
+            "max_tokens": request.max_tokens,
+            "temperature": request.temperature,
+            "top_p": request.top_p,
+            "seed": request.seed,
+        }
+        streams = [Stream(model, tokens, change, **settings) for change in (None, steering)]
+        meter = Meter(2 * request.max_tokens, "tokens")
+        for stream in streams:
+            for read in stream.prefill():
+                yield Progress(0, 2 * request.max_tokens, "tokens", note=f"reading the prompt, {read} tokens")
+        growing = list(streams)
+        while growing:
+            for stream in list(growing):
+                if stream.step() is None:
+                    growing.remove(stream)
+                baseline, steered = streams
+                yield Generated(
+                    baseline.text,
+                    steered.text,
+                    tuple(baseline.tokens),
+                    tuple(steered.tokens),
+                    meter.at(len(baseline.tokens) + len(steered.tokens)),
+                )
+        ids = [edit.feature for edit in request.edits]
+        readings = []
+        for stream in streams:
+            readings.append(_answer_activations(model, sae, tokens, [token.id for token in stream.tokens], ids))
+            yield Progress(2 * request.max_tokens, 2 * request.max_tokens, "tokens", note="reading the answers")
+        return Answers(streams[0].generation(), streams[1].generation(), *readings)
+
+    def _measure(self, request: MeasureEffect) -> Generator[Progress, None, Effect]:
+        from semascope.core.steering.apply import Steering
+        from semascope.core.steering.measure import measure
+
+        model, tokens, steering = self._prepare(request.generate)
+        if steering is None:
+            steering = Steering(self._pair()[1], ())
+        return (
+            yield from measure(
+                model, tokens, steering, request.baseline_ids, request.steered_ids, seed=request.generate.seed
+            )
+        )
+
+    def _harvest(self, request: RunHarvest) -> Generator[Progress, None, Any]:
+        from semascope.core.harvest.run import harvest
+
+        model, sae = self._pair()
+        return (
+            yield from harvest(
+                model,
+                sae,
+                [Path(path) for path in request.corpus],
+                Path(request.out),
+                tokens=request.tokens,
+                context=request.context,
+                resume=request.resume,
+            )
+        )
+
+
+def model_info(model: LanguageModel) -> ModelInfo:
+    """What the interface may know of a model."""
+    from semascope.core.models.device import dtype_name
+
+    return ModelInfo(
+        path=model.path,
+        name=model.name,
+        architecture=model.architecture,
+        fingerprint=model.fingerprint,
+        layers=model.n_layers,
+        d_model=model.d_model,
+        vocabulary=model.vocabulary,
+        context=model.context,
+        device=str(model.device),
+        dtype=dtype_name(model.dtype),
+        chat=model.codec.has_chat_template,
+    )
+
+
+def sae_info(sae: SAE) -> SAEInfo:
+    """What the interface may know of an SAE."""
+    config = sae.config
+    path = sae.path or Path()
+    return SAEInfo(
+        path=path,
+        name=path.name,
+        fingerprint=sae.fingerprint,
+        format=config.format,
+        architecture=config.architecture,
+        hook_point=str(config.hook_point or ""),
+        hook_out=str(config.hook_out or config.hook_point or ""),
+        d_in=config.d_in,
+        d_out=config.d_out,
+        d_sae=config.d_sae,
+        problems=config.problems,
+    )
+
+
+def _answer_activations(
+    model: LanguageModel, sae: SAE | None, prompt: Tokens, answer: list[int], features: list[int]
+) -> np.ndarray:
+    """float32 (answer, features): what the unsteered model makes these features read on an answer's tokens."""
+    import torch
+
+    if sae is None or not features or not answer:
+        return np.zeros((len(answer), len(features)), np.float32)
+    with torch.inference_mode():
+        x = model.run_to(check_fit(model, sae), torch.tensor([[*prompt.ids, *answer]]))[0, len(prompt) :]
+        return sae.encode_some(x, torch.tensor(features, device=sae.device)).cpu().numpy()
+
+
+def _free_memory(kind: str) -> int | None:
+    """Free bytes of the device's memory, None where it can't be told."""
+    import psutil
+    import torch
+
+    if kind == "cuda":
+        return int(torch.cuda.mem_get_info()[0])
+    return int(psutil.virtual_memory().available) if kind == "cpu" else None
