@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
+    QAccessible,
     QAction,
     QContextMenuEvent,
     QFocusEvent,
@@ -28,15 +29,17 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QAbstractScrollArea, QMenu, QSizePolicy, QToolTip, QWidget
 
 from semascope.ui.theme import theme
-from semascope.ui.widgets import token_access
+from semascope.ui.widgets import spoken
 from semascope.ui.widgets.plain_text import plain_tooltip
 from semascope.ui.widgets.token_caret import step
 from semascope.ui.widgets.token_layout import TokenLayout, TokenMetrics, lay_out
 from semascope.ui.widgets.token_paint import Marks, TokenPainter
 from semascope.ui.widgets.token_text import TokenText
 
+_LONGEST_SPOKEN = 20_000  # characters of text that are offered to a screen reader at once
 
-class TokenView(QAbstractScrollArea):
+
+class TokenView(QAbstractScrollArea, spoken.Spoken):
     """The heatmap of one text.
 
     Signals:
@@ -53,10 +56,11 @@ class TokenView(QAbstractScrollArea):
     clicked = Signal(int)
     caret_moved = Signal(int)
     selection_changed = Signal(int, int)
+    spoken_role = QAccessible.Role.Document
 
     def __init__(self, parent: QWidget | None = None, *, margin: int = 12) -> None:
         super().__init__(parent)
-        token_access.install()
+        spoken.install()
         self.tooltip_for: Callable[[int], str] | None = None
         self._margin = margin
         self._text = TokenText(())
@@ -142,7 +146,7 @@ class TokenView(QAbstractScrollArea):
         self._update_marks()
         if moved:
             self.caret_moved.emit(token)
-            token_access.announce_caret(self)
+            spoken.announce(self)
 
     @property
     def selection(self) -> tuple[int, int]:
@@ -170,6 +174,25 @@ class TokenView(QAbstractScrollArea):
         self._anchor = found[0]
         self.set_caret(found[1] - 1, select=True)
         return True
+
+    # For assistive technology
+
+    def spoken_value(self) -> str:
+        """The token at the caret: "France, token 12 of 40, 85% of the maximum"."""
+        if self.caret < 0:
+            return self.tr("no text")
+        token = self._text.strings[self.caret].strip() or self.tr("blank")
+        words = self.tr("{token}, token {place} of {count}")
+        words = words.format(token=token, place=self.caret + 1, count=len(self._text))
+        if self._text.grey[self.caret]:
+            return words + self.tr(", not counted")
+        if self._values is None:
+            return words
+        share = int(self._levels[self.caret]) / 255
+        return words + (self.tr(", {share:.0%} of the maximum").format(share=share) if share else self.tr(", silent"))
+
+    def spoken_text(self) -> str:
+        return self._text.text()[:_LONGEST_SPOKEN]
 
     # Geometry
 
