@@ -1,0 +1,644 @@
+"""Readers: each turns one unpacked package into sections of paragraphs, or into chats.
+
+A reader only yields clean text. What becomes a document, how much of each source is taken and where it goes is
+decided in `corpus.py`. Texts under a share-alike licence other than Creative Commons, and data sets whose licence
+differs between publishers, are left out on purpose: what is harvested from this corpus is published.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import html
+import json
+import random
+import re
+import subprocess
+import textwrap
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+
+@dataclass
+class Section:
+    """Paragraphs that belong together; documents are cut from one section and never cross into the next."""
+
+    paragraphs: list[str]
+    source: str
+    language: str = "en"
+    joiner: str = "\n\n"
+    topic: str = ""
+
+
+@dataclass
+class Chat:
+    """A conversation: (role, content) turns in the order they were spoken."""
+
+    turns: list[tuple[str, str]]
+    source: str
+    language: str = "en"
+    topic: str = ""
+
+
+Item = Section | Chat
+UNWANTED = re.compile(  # what nobody should meet by surprise while browsing examples
+    r"(?i)\b(sex|sexual\w*|porn\w*|fuck\w*|shit|bitch|nazi\w*|hitler|gay|lesbian|rapes?|raped|whores?|slut|nigg\w+|negro\w*"
+    r"|ejaculat\w+|semen|vagina\w*|penis\w*|masturbat\w+|copulat\w+|prostitut\w*|incest\w*|harlots?|fornicat\w+"
+    r"|slur|offensive|derogatory|disparaging|obscene|vulgar|chinaman|mulatto|savages|harm myself|suicid\w+)\b"
+    r"|lie(th)? with (a |mankind|thy|his)|went in unto|lay with her|nakedness"
+)
+
+
+def ask(question: str, answer: str, source: str, language: str = "en") -> Chat:
+    """A chat of one question and one answer."""
+    return Chat([("user", question), ("assistant", answer)], source, language)
+
+
+def squeeze(text: str) -> str:
+    """Collapse every run of white space to one space."""
+    return re.sub(r"\s+", " ", text).strip()
+
+
+def capital(text: str) -> str:
+    """The text with its first letter in upper case."""
+    return text[:1].upper() + text[1:]
+
+
+def strip_tags(markup: str) -> str:
+    """The readable text of a piece of HTML, on one line."""
+    markup = re.sub(r"(?s)<(script|style)\b.*?</\1>", " ", markup)
+    return squeeze(html.unescape(re.sub(r"<[^>]+>", "", markup)))
+
+
+# --- countries -------------------------------------------------------------------------------------------------------
+
+FACTBOOK_FIELDS = {
+    "Background": "history",
+    "Location": "location",
+    "Climate": "climate",
+    "Terrain": "terrain",
+    "Natural resources": "natural resources",
+    "Languages": "languages",
+    "Religions": "religions",
+    "Ethnic groups": "peoples",
+    "Economy - overview": "economy",
+    "Industries": "industries",
+    "Agriculture - products": "agriculture",
+    "Government type": "form of government",
+    "Capital": "capital",
+    "Exports - commodities": "exports",
+    "National symbol(s)": "national symbols",
+    "Disputes - international": "disputes",
+    "Environment - current issues": "environment",
+    "Natural hazards": "natural hazards",
+    "Population": "population",
+    "Life expectancy at birth": "life expectancy",
+    "National holiday": "national holiday",
+    "Flag description": "flag",
+    "Transnational Issues": "issues",
+    "Area - comparative": "size",
+    "Illicit drugs": "illicit drugs",
+    "Legal system": "legal system",
+    "Political parties and leaders": "parties",
+    "Telephone system": "telephone system",
+    "Broadcast media": "media",
+    "Geography - note": "geography",
+    "Economy": "economy",
+    "Constitution": "constitution",
+    "Suffrage": "right to vote",
+    "Independence": "independence",
+    "Major urban areas - population": "cities",
+    "Urbanization": "urbanisation",
+    "Ports and terminals": "ports",
+    "Nationality": "nationality",
+    "Imports - commodities": "imports",
+    "Land use": "land use",
+    "National anthem": "national anthem",
+    "International organization participation": "international organisations",
+}
+
+
+def read_factbook(folder: Path) -> Iterator[Item]:
+    """Country profiles: a paragraph a field, and a question and answer for the longer ones."""
+    for path in sorted(folder.glob("package/*/*.json")):
+        profile = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(profile, dict) or "Introduction" not in profile:
+            continue
+        names = profile.get("Government", {}).get("Country name", {})
+        name = names.get("conventional short form", {}).get("text", "").split("(")[0].strip()
+        if not name or name.lower() == "none":
+            name = names.get("conventional long form", {}).get("text", "").split("(")[0].strip()
+        if not name or name.lower() == "none":
+            continue
+        name = name.split(";")[0]
+        paragraphs = []
+        for chapter in profile.values():
+            for field, value in chapter.items():
+                text = squeeze(flatten(value).replace("++", " "))
+                if len(text) < 30 or field not in FACTBOOK_FIELDS:
+                    continue
+                heading = FACTBOOK_FIELDS[field]
+                paragraphs.append(f"{name}, {heading}: {text}")
+                if 160 < len(text) < 1500 and field != "Background":
+                    yield ask(f"What can you tell me about the {heading} of {name}?", capital(text), "factbook-chat")
+                elif field == "Background":
+                    yield ask(f"Tell me about the history of {name}.", text, "factbook-chat")
+        yield Section(paragraphs, "factbook")
+
+
+def flatten(value: object) -> str:
+    """One sentence-like line from a factbook field, whose parts may be nested."""
+    if not isinstance(value, dict):
+        return str(value)
+    parts = []
+    for key, inner in value.items():
+        text = flatten(inner)
+        parts.append(text if key == "text" else f"{key}: {text}")
+    return "; ".join(part for part in parts if part)
+
+
+# --- dictionaries ----------------------------------------------------------------------------------------------------
+
+WORDNET_FILES = {  # the number of a lexicographer file -> what its entries are about
+    5: "animals",
+    6: "things made by people",
+    7: "attributes",
+    8: "the body",
+    9: "the mind",
+    10: "communication",
+    11: "events",
+    12: "feelings",
+    13: "food",
+    14: "groups",
+    15: "places",
+    17: "nature",
+    18: "people",
+    19: "natural phenomena",
+    20: "plants",
+    21: "possession",
+    22: "processes",
+    23: "quantities",
+    24: "relations",
+    25: "shapes",
+    26: "states",
+    27: "substances",
+    28: "time",
+    4: "acts",
+    37: "feeling",
+    29: "the body",
+    30: "change",
+    31: "thinking",
+    32: "speaking",
+    33: "competition",
+    34: "eating and drinking",
+    35: "touch",
+    36: "making",
+    38: "motion",
+    39: "the senses",
+    40: "having and giving",
+    41: "society",
+    42: "being",
+    43: "weather",
+    0: "qualities",
+    1: "relations of qualities",
+    2: "manner",
+    44: "participles",
+}
+
+
+def read_wordnet(folder: Path, seed: int) -> Iterator[Item]:
+    """Glosses, grouped by subject and shuffled within it in small runs, so that neighbours stay related."""
+    by_subject: dict[int, list[str]] = {}
+    questions = []
+    for part in ("noun", "verb", "adj", "adv"):
+        path = folder / f"usr/share/wordnet/data.{part}"
+        for line in path.read_text(encoding="latin-1").splitlines():
+            if line.startswith("  "):
+                continue
+            data, _, gloss = line.partition(" | ")
+            if UNWANTED.search(line):
+                continue
+            fields = data.split()
+            count = int(fields[3], 16)
+            words = [re.sub(r"\(\w+\)$", "", fields[4 + 2 * i]).replace("_", " ") for i in range(count)]
+            definition, *examples = [squeeze(text) for text in gloss.strip().split('; "')]
+            entry = f"{', '.join(words)}: {definition}"
+            if examples:
+                entry += "; for example: " + "; ".join(f"“{text.strip(chr(34))}”" for text in examples)
+            by_subject.setdefault(int(fields[1]), []).append(entry)
+            if len(gloss) > 120:
+                meaning = {"noun": f"What is {words[0]}?", "verb": f"What does it mean to {words[0]}?"}
+                answer = f"{capital(words[0])}: {definition}."
+                if examples:
+                    answer += " For example: " + "; ".join(f"“{text.strip(chr(34))}”" for text in examples) + "."
+                if len(words) > 1:
+                    answer += f" Other words for it are {', '.join(words[1:])}."
+                questions.append(ask(meaning.get(part, f"What does “{words[0]}” mean?"), answer, "wordnet-chat"))
+    rng = random.Random(seed)
+    for subject in sorted(by_subject):
+        entries = by_subject[subject]
+        runs = [entries[i : i + 8] for i in range(0, len(entries), 8)]
+        rng.shuffle(runs)
+        for run in runs:
+            yield Section([f"Words about {WORDNET_FILES.get(subject, 'things')}.", *run], "wordnet", joiner="\n")
+    rng.shuffle(questions)
+    for first, second in zip(questions[0::2], questions[1::2], strict=False):
+        yield Chat(first.turns + second.turns, "wordnet-chat")
+
+
+def read_jargon(folder: Path) -> Iterator[Item]:
+    """The Jargon File, an entry a section; pronunciations, cross-reference braces and hard line breaks removed."""
+    text = gzip.decompress((folder / "usr/share/dictd/jargon.dict.dz").read_bytes()).decode("utf-8")
+    for entry in re.split(r"\n(?=\S)", text)[30:]:
+        head, _, body = entry.partition("\n")
+        paragraphs = [squeeze(block) for block in re.split(r"\n\s*\n", body)]
+        clean = [re.sub(r"\{\s*([^}]*?)\s*\}", r"\1", block) for block in paragraphs]
+        clean = [re.sub(r"^(/[^/]+/,?\s*)+([a-z.,/ ]{1,20}\.)?\s*|^[a-z., ]{1,20}\.$", "", block) for block in clean]
+        clean = [block for block in clean if len(block) > 20 and not UNWANTED.search(block)]
+        if clean and len(head) < 60:
+            yield Section([f"{head}: {clean[0]}", *clean[1:]], "jargon")
+
+
+def read_devil(folder: Path) -> Iterator[Item]:
+    """The Devil's Dictionary, an entry a section, with its verses kept as verses."""
+    text = gzip.decompress((folder / "usr/share/dictd/devil.dict.dz").read_bytes()).decode("utf-8", "replace")
+    entries = [entry for entry in re.split(r"\n(?=[A-Z][A-Z' -]+, )", text) if re.match(r"[A-Z]{2}", entry)]
+    paragraphs = []
+    for entry in entries:
+        for block in entry.split("\n\n"):
+            verse = all(line.startswith("  ") for line in block.splitlines())
+            block = re.sub(r"_(.+?)_", r"\1", block, flags=re.S)
+            clean = "\n".join(line.strip() for line in block.splitlines()) if verse else squeeze(block)
+            if len(clean) > 8 and not UNWANTED.search(clean):
+                paragraphs.append(clean)
+    for start in range(0, len(paragraphs), 30):
+        yield Section(paragraphs[start : start + 30], "devil")
+
+
+# --- prose -----------------------------------------------------------------------------------------------------------
+
+
+def read_bible(program: Path, texts: Path) -> Iterator[Item]:
+    """The King James Bible, a chapter a section, verses joined in threes; `bible` unpacks its own data file."""
+    run = subprocess.run(
+        [program / "usr/bin/bible", "-f", "-p", texts / "usr/lib", "gen1:1-rev22:21"],
+        capture_output=True,
+        check=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+    )
+    chapters: dict[str, list[str]] = {}
+    for line in run.stdout.splitlines():
+        match = re.match(r"(\d?[A-Za-z]+\d+):\d+ (.*)", line)
+        if match:
+            chapters.setdefault(match[1], []).append(match[2].replace("¶", "").strip())
+    for verses in chapters.values():
+        joined = [" ".join(verses[i : i + 3]) for i in range(0, len(verses), 3)]
+        yield Section([text for text in joined if not UNWANTED.search(text)], "bible", joiner="\n")
+
+
+def read_austen(folder: Path) -> Iterator[Item]:
+    """Jane Austen's novels, from the serialised character vectors of an R data base, a chapter a section."""
+    data = (folder / "usr/lib/R/site-library/janeaustenr/data/Rdata.rdb").read_bytes()
+    while len(data) > 4:
+        unpacker = zlib.decompressobj()
+        vector = unpacker.decompress(data[4:])
+        data = unpacker.unused_data
+        lines = list(r_strings(vector))
+        for chapter in re.split(r"\n(?=(?:CHAPTER|Chapter|VOLUME) )", "\n".join(lines)):
+            paragraphs = [squeeze(block) for block in chapter.split("\n\n")]
+            yield Section([text.replace("_", "") for text in paragraphs if len(text) > 25], "austen", joiner="\n")
+
+
+def r_strings(data: bytes) -> Iterator[str]:
+    """The strings of a serialised R character vector: 4 bytes of flags, 4 of length, then the bytes."""
+    position = 0
+    while True:
+        position = data.find(b"\x00\x04\x00\x09", position)
+        if position < 0:
+            return
+        length = int.from_bytes(data[position + 4 : position + 8], "big")
+        yield data[position + 8 : position + 8 + length].decode("utf-8", "replace") if length < 10_000 else ""
+        position += 8 + (length if length < 10_000 else 0)
+
+
+# --- many languages --------------------------------------------------------------------------------------------------
+
+HANDBOOK_LANGUAGES = [
+    "en-US",
+    "fr-FR",
+    "de-DE",
+    "es-ES",
+    "it-IT",
+    "ru-RU",
+    "zh-CN",
+    "ja-JP",
+    "ar-MA",
+    "pt-BR",
+    "nb-NO",
+    "pl-PL",
+    "nl-NL",
+    "sv-SE",
+    "ko-KR",
+    "vi-VN",
+]
+FUNCTION_WORDS = {"the", "of", "and", "is", "to", "that", "with", "for", "are", "this", "it", "be", "which", "by"}
+
+
+def looks_english(text: str) -> bool:
+    """Whether a good part of the words are English function words: an untranslated paragraph of a translation."""
+    words = re.findall(r"\w+", text.lower())
+    return sum(word in FUNCTION_WORDS for word in words) > 0.08 * len(words)
+
+
+def read_handbook(folder: Path) -> Iterator[Item]:
+    """The Debian Administrator's Handbook in many languages, a page a section, untranslated paragraphs left out."""
+    english: set[str] = set()  # what was already met: English comes first, and translations have gaps
+    for locale in HANDBOOK_LANGUAGES:
+        language = locale.split("-")[0]
+        for page in sorted((folder / f"usr/share/doc/debian-handbook/html/{locale}").glob("*.html")):
+            blocks = re.findall(r'(?s)<div class="para">(.*?)</div>', page.read_text(encoding="utf-8"))
+            paragraphs = [text for block in blocks if len(text := strip_tags(block)) > 40]
+            if language == "en":
+                english.update(paragraphs)
+            else:
+                paragraphs = [text for text in paragraphs if text not in english and not looks_english(text)]
+            yield Section(paragraphs, f"handbook-{language}", language)
+
+
+UDHR_LANGUAGES = {
+    "eng": "en",
+    "fra": "fr",
+    "deu_1996": "de",
+    "spa": "es",
+    "ita": "it",
+    "por_PT": "pt",
+    "rus": "ru",
+    "nld": "nl",
+    "pol": "pl",
+    "swe": "sv",
+    "dan": "da",
+    "fin": "fi",
+    "hun": "hu",
+    "ces": "cs",
+    "tur": "tr",
+    "ell_monotonic": "el",
+    "ukr": "uk",
+    "bul": "bg",
+    "ron_2006": "ro",
+    "cat": "ca",
+    "eus": "eu",
+    "ind": "id",
+    "vie": "vi",
+    "swh": "sw",
+    "arb": "ar",
+    "heb": "he",
+    "hin": "hi",
+    "cmn_hans": "zh",
+    "jpn": "ja",
+    "kor": "ko",
+    "lat": "la",
+    "epo": "eo",
+    "isl": "is",
+    "gle": "ga",
+    "cym": "cy",
+    "nob": "nb",
+    "hrv": "hr",
+    "slk": "sk",
+    "lit": "lt",
+    "est": "et",
+}
+
+
+def read_udhr(folder: Path) -> Iterator[Item]:
+    """The Universal Declaration of Human Rights in forty languages, ten articles a section."""
+    for name, language in UDHR_LANGUAGES.items():
+        path = folder / f"package/declaration/{name}.html"
+        if not path.exists():
+            continue
+        blocks = re.findall(r"(?s)<(?:p|h2|li)>(.*?)</(?:p|h2|li)>", path.read_text(encoding="utf-8"))
+        yield Section([strip_tags(block) for block in blocks], "udhr", language, joiner="\n")
+
+
+EMOJI_LANGUAGES = ["en", "fr", "de", "es", "it", "pt", "ru", "nl", "pl", "sv", "tr", "id", "zh", "ja", "ar", "ko"]
+
+
+def read_emoji(folder: Path, seed: int) -> Iterator[Item]:
+    """What emoji show, in many languages: "name: keyword, keyword", and one emoji in all languages at once."""
+    names: dict[str, dict[str, str]] = {}
+    for language in EMOJI_LANGUAGES:
+        path = folder / f"package/annotations/{language}/annotations.json"
+        annotations = json.loads(path.read_text(encoding="utf-8"))["annotations"]["annotations"]
+        lines = []
+        for emoji, entry in annotations.items():
+            name = (entry.get("tts") or [""])[0]
+            keywords = [word for word in entry.get("default", []) if word != name]
+            if name and keywords and ord(emoji[0]) > 0x2000:
+                lines.append(f"{emoji} {name}: {', '.join(keywords)}.")
+                names.setdefault(emoji, {})[language] = name
+        runs = [lines[i : i + 12] for i in range(0, len(lines), 12)]
+        random.Random(seed).shuffle(runs)
+        for run in runs:
+            yield Section(run, "emoji", language, joiner="\n")
+    for emoji, by_language in names.items():
+        if len(by_language) > 8:
+            line = ", ".join(f"{language}: {name}" for language, name in by_language.items())
+            yield Section([f"{emoji} {line}."], "emoji-parallel", "mul", joiner="\n")
+
+
+PLACE_LANGUAGES = ["en", "fr", "de", "es", "it", "pt", "nl", "pl", "sv", "tr", "ru", "zh", "ja", "ar"]
+
+
+def read_places(names: Path, dates: Path) -> Iterator[Item]:
+    """Countries, languages, months and weekdays by name in many languages."""
+    territories: dict[str, dict[str, str]] = {}
+    for language in PLACE_LANGUAGES:
+        for kind in ("territories", "languages"):
+            path = names / f"package/main/{language}/{kind}.json"
+            table = json.loads(path.read_text(encoding="utf-8"))["main"][language]["localeDisplayNames"][kind]
+            for code, name in table.items():
+                if re.fullmatch(r"[A-Z]{2}|[a-z]{2}", code):
+                    territories.setdefault(code, {})[language] = name
+    for by_language in territories.values():
+        if len(by_language) > 10:
+            english = by_language["en"]
+            others = ", ".join(f"{language}: {name}" for language, name in by_language.items() if language != "en")
+            yield Section([f"{english} in other languages is {others}."], "place-names", "mul", joiner="\n")
+    for language in PLACE_LANGUAGES:
+        path = dates / f"package/main/{language}/ca-gregorian.json"
+        calendar = json.loads(path.read_text(encoding="utf-8"))["main"][language]["dates"]["calendars"]["gregorian"]
+        months = list(calendar["months"]["stand-alone"]["wide"].values())
+        days = list(calendar["days"]["stand-alone"]["wide"].values())
+        yield Section([", ".join(days) + ".", ", ".join(months) + "."], "place-names", language, joiner="\n")
+
+
+# --- conversations ---------------------------------------------------------------------------------------------------
+
+CHATTERBOT_LANGUAGES = {
+    "english": "en",
+    "french": "fr",
+    "german": "de",
+    "spanish": "es",
+    "italian": "it",
+    "portuguese": "pt",
+    "russian": "ru",
+    "chinese": "zh",
+    "swedish": "sv",
+    "turkish": "tr",
+    "indonesian": "id",
+    "dutch": "nl",
+}
+
+
+def read_chatterbot(folder: Path, seed: int) -> Iterator[Item]:
+    """Small talk: runs of questions and answers of one subject make one chat of three to five exchanges."""
+    rng = random.Random(seed)
+    for name, language in CHATTERBOT_LANGUAGES.items():
+        for path in sorted((folder / f"chatterbot_corpus/data/{name}").glob("*.yml")):
+            try:
+                conversations = yaml.safe_load(path.read_text(encoding="utf-8")).get("conversations") or []
+            except yaml.YAMLError:
+                continue
+            pairs = []
+            for conversation in conversations:
+                turns = [squeeze(str(turn)) for turn in conversation if isinstance(turn, str)]
+                if path.stem in {"conversations", "greetings"}:
+                    pairs += list(zip(turns[0::2], turns[1::2], strict=False))
+                else:  # elsewhere a conversation is one question and its alternative answers
+                    pairs += [(turns[0], answer) for answer in turns[1:4]]
+            pairs = [pair for pair in pairs if all(pair) and not UNWANTED.search(" ".join(pair))]
+            while pairs:
+                count = rng.randint(3, 6)
+                seen, run, rest = set(), [], []
+                for pair in pairs:
+                    if len(run) < count and pair[0] not in seen:
+                        run.append(pair)
+                        seen.add(pair[0])
+                    else:
+                        rest.append(pair)
+                pairs = rest
+                turns = [turn for question, answer in run for turn in (("user", question), ("assistant", answer))]
+                yield Chat(turns, "chatterbot", language)
+
+
+def read_pyrit(folder: Path) -> Iterator[Item]:
+    """Requests with answers that people scored as refusals or not; harmful answers are never taken."""
+    path = folder / "pyrit/datasets/scorer_evals/refusal_scorer/refusal.csv"
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.reader(file) if len(row) == 4][1:]
+    harmful = re.compile(r"(?i)fraud|exploit|hack|steal|attack|weapon|bomb|kill|drug|illegal|malware|hate|racis|suicid")
+    for objective, answer, refused, _ in rows:
+        if UNWANTED.search(objective + answer) or (refused != "1" and harmful.search(objective)):
+            continue
+        yield ask(squeeze(objective), answer.strip(), "pyrit-refusals")
+
+
+# --- documentation and code ------------------------------------------------------------------------------------------
+
+
+def read_python_docs(folder: Path) -> Iterator[Item]:
+    """Python's documentation, a heading a section; roles and directives reduced to their words."""
+    root = folder / "usr/share/doc/python3.11/html/_sources"
+    for path in sorted(root.rglob("*.rst.txt")):
+        if path.parts[-2] in {"whatsnew", "distutils"} or path.name in {"license.rst.txt", "copyright.rst.txt"}:
+            continue
+        text = path.read_text(encoding="utf-8")
+        text = re.sub(
+            r"(?m)^\.\. (index|module|sectionauthor|moduleauthor|highlight|toctree|_|testsetup|only|rubric).*\n"
+            r"(?:[ \t]+.*\n|\n(?=[ \t]))*",
+            "",
+            text,
+        )
+        text = re.sub(r"(?m)^\s+:(synopsis|platform|noindex|maxdepth|deprecated)\b.*\n", "", text)
+        text = re.sub(r":[\w:+-]+:`([^`<]*?)\s*(?:<[^>]*>)?`", lambda match: match[1].lstrip("~!."), text)
+        text = re.sub(r"`([^`<]+?)\s*<[^>]+>`_+", r"\1", text)
+        text = re.sub(r"\*\*Source code:\*\*.*", "", text)
+        text = re.sub(r"(?m)^(\s*)\.\. (\w+)::\s*", lambda match: match[1] + RST_WORDS.get(match[2], ""), text)
+        text = text.replace("``", "`").replace("|version|", "3.11")
+        for part in re.split(r"\n(?=[^\n]+\n[=*~^\-]{4,}\n)", text):
+            part = re.sub(r"(?m)^[=*~^#\"\-]{4,}\n", "", part)
+            blocks = [
+                textwrap.dedent(block.strip("\n")).rstrip()
+                for block in re.split(r"\n\s*\n", part)
+                if len(block.strip()) > 30
+            ]
+            yield Section(blocks, "python-docs")
+
+
+RST_WORDS = {
+    "note": "Note: ",
+    "warning": "Warning: ",
+    "seealso": "See also: ",
+    "versionadded": "New in version ",
+    "versionchanged": "Changed in version ",
+    "deprecated": "Deprecated since version ",
+    "function": "",
+    "class": "class ",
+    "exception": "exception ",
+    "data": "",
+}
+
+
+def code_sections(paths: list[Path], source: str, comment: str = "#") -> Iterator[Item]:
+    """Source files, a file a section, cut at blank lines; leading comments (licences, mode lines) left out."""
+    for path in paths:
+        try:
+            text = path.read_text(encoding="utf-8").expandtabs(8 if comment == "/*" else 4)
+        except UnicodeDecodeError:
+            continue
+        blocks = [block.strip("\n") for block in re.split(r"\n\s*\n", text)]
+        while blocks and (blocks[0].lstrip().startswith((comment, "/*", "//", "#!")) or "opyright" in blocks[0]):
+            blocks.pop(0)
+        blocks = [
+            block
+            for block in blocks
+            if block.strip()
+            and not re.search(r"(?i)copyright|licen[sc]e", block)
+            and max(map(len, block.splitlines())) < 200
+        ]
+        if sum(map(len, blocks)) > 400:
+            yield Section(blocks, source)
+
+
+def read_code(folders: dict[str, Path]) -> Iterator[Item]:
+    """Python, C, JavaScript, style sheets, shell and JSON from packages under permissive licences."""
+    stdlib = folders["libpython3.11-stdlib"] / "usr/lib/python3.11"
+    python = [
+        path
+        for path in sorted(stdlib.rglob("*.py"))
+        if not {"test", "tests", "encodings", "lib2to3", "pydoc_data", "idlelib"} & set(path.parts)
+        and not path.name.startswith("_sysconfigdata")
+    ]
+    yield from code_sections(python, "code-python")
+    c_code = sorted((folders["libpython3.11-dev"] / "usr/include/python3.11").rglob("*.h"))
+    c_code += sorted((folders["zlib1g-dev"] / "usr/include").rglob("zlib.h"))
+    c_code += sorted((folders["zlib1g-dev"] / "usr/share/doc/zlib1g-dev/examples").glob("*.c"))
+    yield from code_sections(c_code, "code-c", "/*")
+    yield from code_sections(sorted((folders["libsqlite3-dev"] / "usr/include").glob("*.h")), "code-c", "/*")
+    script = sorted((folders["express"] / "package/lib").glob("*.js"))
+    script += sorted((folders["jquery"] / "package/src").rglob("*.js"))
+    script += [path for path in sorted((folders["lodash"] / "package").glob("*.js")) if path.stat().st_size < 20_000]
+    script += sorted((folders["bootstrap"] / "package/js/src").rglob("*.js"))
+    yield from code_sections(script, "code-javascript", "//")
+    styles = sorted((folders["bootstrap"] / "package/scss").rglob("*.scss"))
+    yield from code_sections(styles, "code-css", "//")
+    shell = [folders["n"] / "package/bin/n", *sorted((folders["bats"] / "package").glob("*.sh"))]
+    shell += [
+        path for path in sorted((folders["bats"] / "package/libexec/bats-core").iterdir()) if path.suffix != ".awk"
+    ]
+    shell += sorted((folders["bats"] / "package/lib/bats-core").glob("*.bash"))
+    yield from code_sections(shell, "code-shell")
+    for language in ("en", "fr", "de", "es", "it"):
+        path = folders["cldr-dates-full"] / f"package/main/{language}/ca-gregorian.json"
+        table = json.dumps(json.loads(path.read_text(encoding="utf-8")), indent=2, ensure_ascii=False)
+        lines = table.splitlines()
+        yield Section(
+            ["\n".join(lines[i : i + 20]) for i in range(0, min(len(lines), 300), 20)], "code-json", joiner="\n"
+        )
+    for name in ("express", "bootstrap", "jquery", "lodash", "bats"):
+        lines = (folders[name] / "package/package.json").read_text(encoding="utf-8").splitlines()
+        yield Section(["\n".join(lines[i : i + 20]) for i in range(0, len(lines), 20)], "code-json", joiner="\n")
