@@ -25,6 +25,9 @@ _INTERVAL = 1 / 30  # seconds between two drains
 class Bridge(QObject):
     """Requests go out, callbacks come back on the interface thread.
 
+    Attributes:
+        pending: Requests and reads that have not been answered yet; 0 means that nothing is under way.
+
     Signals:
         job_changed: a JobRecord, whenever a titled job moved.
         failed: the error of a request that had no `on_error`.
@@ -44,6 +47,7 @@ class Bridge(QObject):
         self._timer.timeout.connect(self._drain)
         self._arrived.connect(self._on_arrival, Qt.ConnectionType.QueuedConnection)
         self._tickets: dict[int, Ticket] = {}
+        self.pending = 0
         self.pool = DiskPool()
         self.lane = Lane(worker, on_record=self._record)
 
@@ -61,14 +65,15 @@ class Bridge(QObject):
         background: bool = False,
     ) -> Ticket:
         """Ask the engine. Arguments as `Lane.submit`; without `on_error` a failure is told by `failed`."""
+        self.pending += 1
         ticket = self.lane.submit(
             request,
             kind=kind,
             title=title,
-            on_done=self._deliver(on_done),
-            on_error=self._deliver(on_error or self.failed.emit),
+            on_done=self._ending(on_done),
+            on_error=self._ending(on_error or self.failed.emit),
             on_progress=self._deliver(on_progress, latest_only=True),
-            on_cancel=self._deliver(on_cancel),
+            on_cancel=self._ending(on_cancel),
             replace=replace,
             background=background,
         )
@@ -84,7 +89,15 @@ class Bridge(QObject):
         kind: str | None = None,
     ) -> None:
         """Run disk work on the small pool; of one kind only the newest is answered."""
-        self.pool.submit(work, self._deliver(on_done), self._deliver(on_error or self.failed.emit), kind)
+        self.pending += 1
+        on_end = self._ending(None)
+        self.pool.submit(
+            work,
+            self._deliver(on_done),
+            self._deliver(on_error or self.failed.emit),
+            kind,
+            on_end=lambda: on_end(None),
+        )
 
     def ticket(self, number: int) -> Ticket | None:
         """The ticket behind a JobRecord, for pause and cancel; None once it is over."""
@@ -110,6 +123,16 @@ class Bridge(QObject):
         if latest_only:
             return lambda value: self._post(key, callback, value)
         return lambda value: self._post(object(), callback, value)
+
+    def _ending(self, callback: Callback | None) -> Callback:
+        """Deliver the last word of a request and count the request as answered."""
+
+        def end(value: Any) -> None:
+            self.pending -= 1
+            if callback is not None and _alive(callback):
+                callback(value)
+
+        return lambda value: self._post(object(), end, value)
 
     def _record(self, record: JobRecord) -> None:
         self._post(("record", record.number, record.state), self._show_record, record)

@@ -26,10 +26,11 @@ class DiskPool:
         on_done: Callback | None = None,
         on_error: Callback | None = None,
         kind: str | None = None,
+        on_end: Callable[[], None] | None = None,
     ) -> None:
-        """Run `work` on the pool; the callbacks are called on its thread."""
+        """Run `work` on the pool; the callbacks are called on its thread, `on_end` last and whatever happens."""
         turn = self._turn(kind)
-        self._executor.submit(self._run, work, on_done, on_error, kind, turn)
+        self._executor.submit(self._run, work, on_done, on_error, kind, turn, on_end)
 
     def close(self) -> None:
         """Finish what was submitted (a save is never dropped) and end the threads."""
@@ -52,14 +53,16 @@ class DiskPool:
         on_error: Callback | None,
         kind: str | None,
         turn: int,
+        on_end: Callable[[], None] | None,
     ) -> None:
-        if self._stale(kind, turn):
-            return
         try:
-            result = work()
+            if not self._stale(kind, turn):
+                result = work()
+                if on_done and not self._stale(kind, turn):
+                    on_done(result)
         except Exception as error:  # told to the caller; the pool goes on
             if on_error:
                 on_error(understand(error))
-            return
-        if on_done and not self._stale(kind, turn):
-            on_done(result)
+        finally:
+            if on_end:
+                on_end()

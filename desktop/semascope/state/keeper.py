@@ -1,73 +1,103 @@
 """Keeps the session in its file. No Qt; called on the disk pool, one call at a time.
 
 A session without a file gets one in the user's sessions folder at its first save, so nothing has to be named before it is safe.
+The embedded demo, and any file that can't be written, is read and goes on in a file of its own.
 """
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from pathlib import Path
 
 from semascope import paths
 from semascope.core.errors import UserError
-from semascope.core.session.file import SessionFile
-from semascope.core.session.model import Session
+from semascope.core.session.document import Session
+from semascope.core.session.file import SessionFile, read_session
 
 
 class SessionKeeper:
     """The open session file, or none yet. `path` is where it is."""
 
     def __init__(self) -> None:
-        self.path: Path | None = None
         self._file: SessionFile | None = None
         self._lock = threading.Lock()
 
+    @property
+    def path(self) -> Path | None:
+        return self._file.path if self._file else None
+
     def open(self, path: Path) -> Session:
-        """Open a session file and hold it for saving."""
+        """Open a session file and hold it for saving.
+
+        Raises:
+            UserError: It is no session, damaged, or open in another window; the session that was open stays so.
+        """
+        path = path.resolve()
         with self._lock:
-            file = SessionFile.open(path)
-            try:
-                session = file.session()
-            except UserError:
-                file.close()
-                raise
-            self._replace(file, path)
-            return session
+            if self._file is not None and self._file.path == path:
+                return self._file.session
+            if paths.demo_dir().resolve() in path.parents:
+                self._replace(_demo_copy(path))
+            elif os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
+                self._replace(SessionFile.open(path))
+            else:
+                session = read_session(path)
+                self._replace(None)
+                return session
+            assert self._file is not None
+            return self._file.session
 
     def save(self, session: Session) -> Path:
-        """Write the session to its file and return the file's path."""
+        """Write the session to its file, and return where that is."""
         with self._lock:
-            if self._file is None or self.path is None:
-                path = _unused(paths.sessions_dir())
-                self._replace(SessionFile.create(path), path)
-            assert self._file is not None
-            assert self.path is not None
+            if self._file is None:
+                self._file = SessionFile.create(_unused(time.strftime("Session %Y-%m-%d %H.%M")))
             self._file.save(session)
-            return self.path
+            return self._file.path
 
     def save_as(self, path: Path, session: Session) -> Path:
-        """Write the session to a new file and go on in that one."""
+        """Write the session to another file and go on in that one. The old file stays as it was saved last."""
         with self._lock:
-            file = SessionFile.create(path)
-            file.save(session)
-            self._replace(file, path)
-            return path
+            if self._file is not None and self._file.path == path.resolve():
+                self._file.save(session)
+            else:
+                self._replace(SessionFile.create(path, session, overwrite=True))
+            assert self._file is not None
+            return self._file.path
 
     def close(self) -> None:
-        """Leave the file whole on disk, as one file."""
+        """Leave the file whole on disk, as one file; the next save begins another."""
         with self._lock:
-            self._replace(None, None)
+            self._replace(None)
 
-    def _replace(self, file: SessionFile | None, path: Path | None) -> None:
+    def _replace(self, file: SessionFile | None) -> None:
         if self._file is not None:
             self._file.close()
-        self._file, self.path = file, path
+        self._file = file
 
 
-def _unused(folder: Path) -> Path:
-    """A file name by the clock that nobody has taken."""
-    folder.mkdir(parents=True, exist_ok=True)
-    stem = time.strftime("Session %Y-%m-%d %H.%M")
-    names = [f"{stem}.semascope", *(f"{stem} ({n}).semascope" for n in range(2, 1000))]
-    return next(folder / name for name in names if not (folder / name).exists())
+def _demo_copy(original: Path) -> SessionFile:
+    """The person's own copy of the demo's session; a new one when the demo has another dictionary than the copy."""
+    demo = read_session(original)
+    own = paths.sessions_dir() / "Demo.semascope"
+    try:
+        if own.exists():
+            file = SessionFile.open(own)
+            if file.session.dictionary == demo.dictionary:
+                return file
+            file.close()
+    except UserError:  # open in another window, or damaged: leave it, and begin another
+        pass
+    return SessionFile.create(_unused("Demo"), demo)
+
+
+def _unused(stem: str) -> Path:
+    """A file name in the sessions folder that nobody has taken."""
+    folder = paths.sessions_dir()
+    number, path = 1, folder / f"{stem}.semascope"
+    while path.exists():
+        number += 1
+        path = folder / f"{stem} ({number}).semascope"
+    return path

@@ -100,6 +100,11 @@ class Theme:
         return round(tokens.ROW_PX * self.scale)
 
     @property
+    def tab_height(self) -> int:
+        """Height of the heads of docks, tabs or titles."""
+        return round(36 * self.scale)
+
+    @property
     def corner(self) -> int:
         return tokens.CORNER_PX
 
