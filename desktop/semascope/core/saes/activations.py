@@ -1,0 +1,136 @@
+"""Activation functions: from pre-activations p = x W_enc + b_enc to feature activations f, in place.
+
+`apply_` overwrites p, shape (n, m), float32; n tokens at a time, so none needs memory beyond a mask of p's shape. Where a
+feature depends on its own pre-activation alone (`independent`), `some(ids)` is the same function for chosen features.
+A threshold is strict: p = θ gives 0, in every library.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from semascope.core.saes.config import SAEConfig
+
+
+class Activation(ABC):
+    """One activation function with its parameters."""
+
+    independent = True
+
+    @abstractmethod
+    def apply_(self, p: Tensor) -> None:
+        """Overwrite pre-activations (n, m) with activations."""
+
+    def some(self, ids: Tensor) -> Activation:  # noqa: ARG002 - for functions with parameters of each feature
+        """The same function for the features `ids`, shape (k,); only where `independent`."""
+        return self
+
+
+class ReLU(Activation):
+    """f = max(p, 0)."""
+
+    def apply_(self, p: Tensor) -> None:
+        p.relu_()
+
+
+class TanhReLU(Activation):
+    """f = tanh(max(p, 0)), in some early SAELens dictionaries."""
+
+    def apply_(self, p: Tensor) -> None:
+        p.relu_().tanh_()
+
+
+class JumpReLU(Activation):
+    """f = max(p, 0) where p > θ, else 0; θ has shape (m,)."""
+
+    def __init__(self, threshold: Tensor) -> None:
+        # A negative θ lets nothing through that the ReLU would not stop, so one comparison does both.
+        self.threshold = threshold.float().clamp_min(0.0)
+        first = float(self.threshold[0]) if len(threshold) else 0.0
+        self._uniform = first if bool((self.threshold == first).all()) else None
+
+    def apply_(self, p: Tensor) -> None:
+        if self._uniform is not None:  # BatchTopK as saved: one pass and no mask
+            functional.threshold_(p, self._uniform, 0.0)
+        else:
+            p.masked_fill_(p <= self.threshold, 0.0)
+
+    def some(self, ids: Tensor) -> Activation:
+        return JumpReLU(self.threshold[ids])
+
+
+class Gated(Activation):
+    """f = max(q · exp(r_mag) + b_mag, 0) where q + b_gate > 0, else 0; p here is q = x W_enc."""
+
+    def __init__(self, b_gate: Tensor, r_mag: Tensor, b_mag: Tensor) -> None:
+        self.b_gate, self.r_mag, self.b_mag = b_gate.float(), r_mag.float(), b_mag.float()
+
+    def apply_(self, p: Tensor) -> None:
+        closed = p + self.b_gate <= 0
+        p.mul_(self.r_mag.exp()).add_(self.b_mag).relu_().masked_fill_(closed, 0.0)
+
+    def some(self, ids: Tensor) -> Activation:
+        return Gated(self.b_gate[ids], self.r_mag[ids], self.b_mag[ids])
+
+
+class TopK(Activation):
+    """The k largest p of each token, and of those the positive ones; all others 0."""
+
+    independent = False
+
+    def __init__(self, k: int) -> None:
+        self.k = k
+
+    def apply_(self, p: Tensor) -> None:
+        top = p.topk(self.k, dim=-1, sorted=False)
+        p.zero_().scatter_(-1, top.indices, top.values.relu_())
+
+
+class AbsTopK(Activation):
+    """The k largest |p| of each token, signs kept; all others 0."""
+
+    independent = False
+
+    def __init__(self, k: int) -> None:
+        self.k = k
+
+    def apply_(self, p: Tensor) -> None:
+        ids = p.abs().topk(self.k, dim=-1, sorted=False).indices
+        kept = p.gather(-1, ids)
+        p.zero_().scatter_(-1, ids, kept)
+
+
+class GroupMax(Activation):
+    """max(p, 0) of the largest feature in each of k equal, contiguous groups; all others 0."""
+
+    independent = False
+
+    def __init__(self, k: int) -> None:
+        self.k = k
+
+    def apply_(self, p: Tensor) -> None:
+        top = p.unflatten(-1, (self.k, -1)).max(dim=-1)
+        starts = torch.arange(0, p.shape[-1], p.shape[-1] // self.k, device=p.device)
+        p.zero_().scatter_(-1, top.indices + starts, top.values.relu_())
+
+
+def make_activation(config: SAEConfig, parameters: Mapping[str, Tensor]) -> Activation:
+    """The activation function that `config` names, with its own tensors (threshold; b_gate, r_mag, b_mag)."""
+    match config.activation:
+        case "relu" | "matching_pursuit":  # each step of a pursuit is a ReLU
+            return ReLU()
+        case "tanh_relu":
+            return TanhReLU()
+        case "jumprelu":
+            return JumpReLU(parameters["threshold"])
+        case "gated":
+            return Gated(parameters["b_gate"], parameters["r_mag"], parameters["b_mag"])
+    top = {"topk": TopK, "abstopk": AbsTopK, "groupmax": GroupMax}.get(config.activation)
+    if top is None or config.k is None:
+        raise ValueError(f"no activation function {config.activation!r} with k={config.k}")
+    return top(config.k)

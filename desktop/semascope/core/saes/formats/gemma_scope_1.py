@@ -1,0 +1,108 @@
+"""Gemma Scope 1 (Gemma 2): one `params.npz`, and everything else in the names of the folders above it.
+
+A JumpReLU SAE on raw activations, b_dec not subtracted. Which site, layer and model it was made for, only the path says:
+…/gemma-scope-2b-pt-res/layer_12/width_16k/average_l0_82/params.npz. A transcoder reads the MLP's input before the norm's gain.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from semascope.core.errors import UserError
+from semascope.core.models.hookpoint import HookPoint
+from semascope.core.saes.config import SAEConfig
+from semascope.core.saes.formats.files import Folder
+from semascope.core.saes.formats.layout import Family, Layout, Stored, measure, stored_dtype
+from semascope.core.saes.hooks import Place, from_transformer_lens
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+WEIGHTS = "params.npz"
+
+_TABLE = {
+    "W_enc": Stored("W_enc", ("d_in", "m")),
+    "b_enc": Stored("b_enc", ("m",)),
+    "W_dec": Stored("W_dec", ("m", "d_out")),
+    "b_dec": Stored("b_dec", ("d_out",)),
+    "threshold": Stored("threshold", ("m",)),
+}
+_SITES = {"res": "resid_post", "mlp": "mlp_out", "att": "attn_z"}
+_UNSAID = Place(
+    None,
+    "A Gemma Scope file alone does not say which layer and hook point it was made for; the names of its folders do.",
+)
+
+
+def recognise(folder: Folder) -> str:
+    """Gemma Scope 1 by the arrays of its one file."""
+    if WEIGHTS not in folder.names:
+        return ""
+    return f"{WEIGHTS} with its five arrays" if folder.header(WEIGHTS).keys() >= _TABLE.keys() else ""
+
+
+def describe(folder: Folder) -> Layout:
+    """One SAE or transcoder of Gemma Scope 1."""
+    header = folder.header(WEIGHTS)
+    lengths = measure(header, _TABLE, WEIGHTS)
+    path = folder.path.as_posix().lower().replace("_", "-")
+    repository = _last(r"gemma-scope-(2b|9b|27b)-(pt|it)-(res|mlp|att|transcoders)", path)
+    size, tuning, kind = repository.groups() if repository else ("", "", "")
+    model = f"google/gemma-2-{size}{'-it' if tuning == 'it' else ''}" if size else ""
+    layer = _last(r"/layer-(\d{1,3})(?:/|$)", path)
+    embedding = layer is None and _last(r"/embedding(?:/|$)", path) is not None
+    transcoder = kind == "transcoders"
+    if lengths["d_in"] != lengths["d_out"] and not transcoder:
+        raise UserError(f"{WEIGHTS} reads {lengths['d_in']} values and gives {lengths['d_out']}, which can't be.")
+    read, given = _places(kind, int(layer[1]) if layer else None, embedding, model)
+    advertised = _last(r"average-l0-(\d{1,6})", path)
+    sae = SAEConfig(
+        format="gemma_scope_1",
+        architecture="jumprelu_transcoder" if transcoder else "jumprelu",
+        activation="jumprelu",
+        d_in=lengths["d_in"],
+        d_out=lengths["d_out"],
+        d_sae=lengths["m"],
+        hook_point=read.hook,
+        hook_out=given.hook,
+        model_name=model,
+        prepend_bos=True,
+        dtype=stored_dtype(header, _TABLE),
+        metadata={"l0": int(advertised[1])} if advertised else {},
+        problems=tuple(dict.fromkeys(place.problem for place in (read, given) if place.problem)),
+    )
+    file = folder.file(WEIGHTS)
+    return Layout(sae, file, (file,), _TABLE, _scale_embedding if embedding else None)
+
+
+FAMILY = Family("gemma_scope_1", "Gemma Scope 1", recognise, describe)
+
+
+def _places(kind: str, layer: int | None, embedding: bool, model: str) -> tuple[Place, Place]:
+    if embedding:
+        place = from_transformer_lens("hook_embed", model or "gemma-2")
+        return place, place
+    if not kind or layer is None:
+        return _UNSAID, _UNSAID
+    if kind == "transcoders":
+        read = from_transformer_lens(f"blocks.{layer}.ln2.hook_normalized", model)
+        return read, Place(HookPoint("mlp_out", layer))
+    place = Place(HookPoint(_SITES[kind], layer))
+    return place, place
+
+
+def _scale_embedding(tensors: dict[str, Tensor]) -> None:
+    """Embedding SAEs were trained before Gemma's factor √d, which `resid_pre.0` includes.
+
+    b_dec keeps its scale, as in SAELens' reading of the release, whose x̂ is the reference; directions don't depend on it.
+    """
+    root = tensors["W_enc"].shape[0] ** 0.5
+    tensors["W_enc"] = tensors["W_enc"] / root
+    tensors["W_dec"] = tensors["W_dec"] * root
+
+
+def _last(pattern: str, text: str) -> re.Match[str] | None:
+    """The last match, since the folders nearest the file know best."""
+    matches = list(re.finditer(pattern, text))
+    return matches[-1] if matches else None

@@ -1,0 +1,110 @@
+"""Gemma Scope 2 (Gemma 3), one layer: `params.safetensors` with lower-case names, and `config.json`.
+
+JumpReLU SAEs and transcoders on raw activations, b_dec not subtracted; "affine" ones add x @ affine_skip_connection, stored
+as (d_in, d_out). The hook points are module paths with a side; a folder that lost its config.json still says them by name.
+"""
+
+from __future__ import annotations
+
+import re
+
+from semascope.core.errors import UserError
+from semascope.core.saes.config import SAEConfig
+from semascope.core.saes.formats.architectures import architecture_name
+from semascope.core.saes.formats.fields import Fields
+from semascope.core.saes.formats.files import Folder
+from semascope.core.saes.formats.layout import Family, Layout, Stored, measure, stored_dtype
+from semascope.core.saes.hooks import Place, from_module_side
+
+CONFIG = "config.json"
+WEIGHTS = "params.safetensors"
+
+_TABLE = {
+    "W_enc": Stored("w_enc", ("d_in", "m")),
+    "b_enc": Stored("b_enc", ("m",)),
+    "W_dec": Stored("w_dec", ("m", "d_out")),
+    "b_dec": Stored("b_dec", ("d_out",)),
+    "threshold": Stored("threshold", ("m",)),
+}
+_SKIP = Stored("affine_skip_connection", ("d_in", "d_out"))
+_UNSAID = Place(
+    None, "Without its config.json a Gemma Scope file does not say which layer and hook point it was made for."
+)
+
+# From the name of a release's folder to where its dictionaries read and write.
+_SITES = {
+    "resid_post": ("model.layers.{}.output",) * 2,
+    "attn_out": ("model.layers.{}.self_attn.o_proj.input",) * 2,
+    "mlp_out": ("model.layers.{}.post_feedforward_layernorm.output",) * 2,
+    "transcoder": (
+        "model.layers.{}.pre_feedforward_layernorm.output",
+        "model.layers.{}.post_feedforward_layernorm.output",
+    ),
+}
+
+
+def recognise(folder: Folder) -> str:
+    """Gemma Scope 2 by the tensors of its weights file."""
+    if WEIGHTS not in folder.names:
+        return ""
+    wanted = {stored.name for stored in _TABLE.values()}
+    return f"{WEIGHTS} with w_enc, w_dec and threshold" if folder.header(WEIGHTS).keys() >= wanted else ""
+
+
+def describe(folder: Folder) -> Layout:
+    """One SAE or transcoder of Gemma Scope 2."""
+    config = folder.json(CONFIG) if CONFIG in folder.names else Fields({}, CONFIG)
+    header = folder.header(WEIGHTS)
+    path = folder.path.as_posix()
+    named = re.search(r"/(resid_post|attn_out|mlp_out|transcoder)(?:_all)?/layer_(\d{1,3})_[^/]*$", path)
+    kind = config.text("type") or ("transcoder" if named and named[1] == "transcoder" else "sae")
+    if kind not in ("sae", "transcoder"):
+        raise UserError(f"This is a Gemma Scope 2 dictionary of the type “{kind[:40]}”, which is not read yet.")
+    transcoder, skip = kind == "transcoder", _SKIP.name in header
+    table = {**_TABLE, "W_skip": _SKIP} if skip else _TABLE
+    lengths = measure(header, table, WEIGHTS)
+    if lengths["d_in"] != lengths["d_out"] and not transcoder:
+        raise UserError(f"{WEIGHTS} reads {lengths['d_in']} values and gives {lengths['d_out']}, which can't be.")
+    model = config.text("model_name") or _model(path)
+    read, given = _places(config, named, model)
+    problems = list(dict.fromkeys(place.problem for place in (read, given) if place.problem))
+    if config.whole("width") not in (None, lengths["m"]):
+        problems.append(f"{CONFIG} says width is {config.whole('width')}, but the tensors have {lengths['m']}.")
+    if skip and not transcoder:
+        problems.append("It has a skip connection, although its config.json does not call it a transcoder.")
+    sae = SAEConfig(
+        format="gemma_scope_2",
+        architecture=architecture_name("jumprelu", transcoder=transcoder or skip, skip=skip),
+        activation="jumprelu",
+        d_in=lengths["d_in"],
+        d_out=lengths["d_out"],
+        d_sae=lengths["m"],
+        hook_point=read.hook,
+        hook_out=given.hook,
+        model_name=model,
+        prepend_bos=True,
+        skip=skip,
+        dtype=stored_dtype(header, table),
+        metadata=config.content,
+        problems=tuple(problems),
+    )
+    files = [folder.file(name) for name in (CONFIG, WEIGHTS) if name in folder.names]
+    return Layout(sae, folder.file(WEIGHTS), tuple(files), table)
+
+
+FAMILY = Family("gemma_scope_2", "Gemma Scope 2", recognise, describe)
+
+
+def _places(config: Fields, named: re.Match[str] | None, model: str) -> tuple[Place, Place]:
+    read, given = config.text("hf_hook_point_in"), config.text("hf_hook_point_out")
+    if not read and named:
+        read, given = (place.format(named[2]) for place in _SITES[named[1]])
+    if not read:
+        return _UNSAID, _UNSAID
+    return from_module_side(read, model or "gemma-3"), from_module_side(given or read, model or "gemma-3")
+
+
+def _model(path: str) -> str:
+    """The model by the repository's name in the path, or ""."""
+    match = re.search(r"gemma[-_]scope[-_]2[-_](270m|1b|4b|12b|27b)[-_](pt|it)", path)
+    return f"google/gemma-3-{match[1]}-{match[2]}" if match else ""

@@ -1,0 +1,102 @@
+"""EleutherAI sparsify: `cfg.json` and `sae.safetensors` in a folder named after the module it hooks into.
+
+The file never says whether b_dec is subtracted: it is, unless `transcode` is set; transcoders from before February 2025
+carry no such key and did subtract it. An SAE reads a module's output; a transcoder reads the module's input and gives its
+output. The run's own settings lie one folder up, above every module of the run.
+"""
+
+from __future__ import annotations
+
+from semascope.core.errors import UserError
+from semascope.core.saes.config import SAEConfig
+from semascope.core.saes.formats.architectures import architecture_name
+from semascope.core.saes.formats.fields import Fields
+from semascope.core.saes.formats.files import Folder
+from semascope.core.saes.formats.layout import Family, Layout, Stored, check_k, measure, stored_dtype
+from semascope.core.saes.hooks import NOWHERE, Place, from_module
+
+CONFIG = "cfg.json"
+WEIGHTS = "sae.safetensors"
+RUN_CONFIG = "config.json"
+
+_ACTIVATIONS = {"topk": "topk", "groupmax": "groupmax"}
+
+
+def recognise(folder: Folder) -> str:
+    """sparsify by the names of its two files."""
+    return f"{CONFIG} and {WEIGHTS}" if folder.has(CONFIG, WEIGHTS) else ""
+
+
+def describe(folder: Folder) -> Layout:
+    """One SAE or transcoder of a sparsify run."""
+    config, run = folder.json(CONFIG), _run_config(folder)
+    header = folder.header(WEIGHTS)
+    skip = "W_skip" in header
+    says_transcode = config.flag("transcode", False)
+    transcoder = says_transcode or skip or run.flag("transcode", False)
+    table = {
+        "W_enc": Stored("encoder.weight", ("m", "d_in")),
+        "b_enc": Stored("encoder.bias", ("m",)),
+        "W_dec": Stored("W_dec", ("m", "d_out")),
+        "b_dec": Stored("b_dec", ("d_out",)),
+        **({"W_skip": Stored("W_skip", ("d_out", "d_in"))} if skip else {}),
+    }
+    lengths = measure(header, table, WEIGHTS)
+    subtract = not says_transcode
+    if lengths["d_in"] != lengths["d_out"] and (subtract or not transcoder):
+        raise UserError(f"{WEIGHTS} reads {lengths['d_in']} values and gives {lengths['d_out']}, which can't be.")
+    activation = _activation(config)
+    model = run.text("model")
+    read, given = _places(folder, transcoder, model)
+    problems = list(dict.fromkeys(place.problem for place in (read, given) if place.problem))
+    features = config.whole("num_latents") or lengths["m"]
+    if features != lengths["m"]:
+        problems.append(f"{CONFIG} says num_latents is {features}, but the tensors have {lengths['m']}.")
+    sae = SAEConfig(
+        format="sparsify",
+        architecture=architecture_name(activation, transcoder=transcoder, skip=skip),
+        activation=activation,
+        d_in=lengths["d_in"],
+        d_out=lengths["d_out"],
+        d_sae=lengths["m"],
+        hook_point=read.hook,
+        hook_out=given.hook,
+        model_name=model,
+        k=check_k(config.whole("k"), lengths["m"], CONFIG, groups=activation == "groupmax"),
+        apply_b_dec_to_input=subtract,
+        skip=skip,
+        dtype=stored_dtype(header, table),
+        metadata={**run.content, **config.content},
+        problems=tuple(problems),
+    )
+    return Layout(sae, folder.file(WEIGHTS), (folder.file(CONFIG), folder.file(WEIGHTS)), table)
+
+
+FAMILY = Family("sparsify", "EleutherAI sparsify", recognise, describe)
+
+
+def _activation(config: Fields) -> str:
+    if config.flag("signed", False):  # 2024, for a few weeks
+        return "abstopk"
+    name = config.text("activation", "topk")
+    if name not in _ACTIVATIONS:
+        raise UserError(f"{CONFIG} names the activation function “{name[:40]}”, which is not known.")
+    return _ACTIVATIONS[name]
+
+
+def _run_config(folder: Folder) -> Fields:
+    """The run's settings above the module's folder (or above its seed's), as far as there are any."""
+    for parent in (folder.path.parent, folder.path.parent.parent):
+        above = Folder(parent)
+        if RUN_CONFIG in above.names:
+            return above.json(RUN_CONFIG)
+    return Fields({}, RUN_CONFIG)
+
+
+def _places(folder: Folder, transcoder: bool, model: str) -> tuple[Place, Place]:
+    """The hook points, by the name of the module's folder (which may hold a folder for each seed)."""
+    for name in (folder.path.name, folder.path.parent.name):
+        given = from_module(name, "output", model)
+        if given.hook or (given.problem and "layers." in name):
+            return (from_module(name, "input", model), given) if transcoder else (given, given)
+    return NOWHERE, NOWHERE

@@ -1,0 +1,94 @@
+"""Releases that are known by sight but not read yet: recognised by names and headers, so that the refusal can name them.
+
+A family that learns to be read moves to a module of its own and out of this table.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from semascope.core.errors import UserError
+from semascope.core.saes.formats.files import Folder
+from semascope.core.saes.formats.layout import Family
+from semascope.core.saes.formats.pickles import torch_strings
+
+
+def _files(*names: str) -> Callable[[Folder], str]:
+    """Recognise by names that must all be there."""
+    return lambda folder: " and ".join(names) if folder.has(*names) else ""
+
+
+def _named(pattern: str, *others: str) -> Callable[[Folder], str]:
+    """Recognise by one name that matches, and others that must be there."""
+
+    def recognise(folder: Folder) -> str:
+        found = next((name for name in sorted(folder.names) if re.fullmatch(pattern, name)), None)
+        return found if found and folder.has(*others) else ""
+
+    return recognise
+
+
+def _tensors(file: str, tensor: str, *others: str) -> Callable[[Folder], str]:
+    """Recognise by a tensor in a .safetensors file."""
+
+    def recognise(folder: Folder) -> str:
+        return f"{tensor} in {file}" if folder.has(file, *others) and tensor in folder.header(file) else ""
+
+    return recognise
+
+
+def _setting(file: str, setting: str, *others: str) -> Callable[[Folder], str]:
+    """Recognise by a setting in a JSON file."""
+
+    def recognise(folder: Folder) -> str:
+        return f"{setting} in {file}" if folder.has(file, *others) and setting in folder.json(file) else ""
+
+    return recognise
+
+
+def _pickled(*keys: str) -> Callable[[Folder], str]:
+    """Recognise by the keys of a PyTorch file that is alone of its kind; it is looked at, never unpickled."""
+
+    def recognise(folder: Folder) -> str:
+        files = [name for name in folder.names if name.endswith((".pt", ".pth"))]
+        name = folder.chosen if folder.chosen in files else files[0] if len(files) == 1 else None
+        if name is None:
+            return ""
+        return f"{' and '.join(keys)} in {name}" if torch_strings(folder.file(name)).issuperset(keys) else ""
+
+    return recognise
+
+
+def _saev(folder: Folder) -> str:
+    """saev writes a line of JSON before PyTorch's archive."""
+    if "sae.pt" not in folder.names:
+        return ""
+    try:
+        with folder.file("sae.pt").open("rb") as stream:
+            return "sae.pt that begins with JSON" if stream.read(1) == b"{" else ""
+    except OSError as error:
+        raise UserError(f"sae.pt can't be read: {error.strerror}.") from error
+
+
+FAMILIES = (
+    Family("gemma_scope_2_multi", "Gemma Scope 2, several layers", _named(r"params_layer_\d+\.safetensors")),
+    Family("dictionary_learning", "dictionary_learning", _files("ae.pt", "config.json")),
+    Family("llama_scope", "Llama Scope", _files("hyperparams.json", "checkpoints")),
+    Family("llamascopium", "llamascopium", _tensors("sae_weights.safetensors", "W_E", "config.json")),
+    Family(
+        "llama_scope_r1", "Llama Scope R1", _tensors("sae_weights.safetensors", "log_jumprelu_threshold", "config.json")
+    ),
+    Family("qwen_scope", "Qwen-Scope", _named(r"layer\d+\.sae\.pt")),
+    Family("circuit_tracer_clt", "circuit-tracer, cross-layer", _named(r"W_enc_\d+\.safetensors")),
+    Family("circuit_tracer", "circuit-tracer", _named(r"layer_\d+\.safetensors")),
+    Family("ckkissane", "attention SAEs of ckkissane", _named(r".+_cfg\.json")),
+    Family("temporal", "temporal SAEs", _files("conf.yaml", "latest_ckpt.safetensors")),
+    Family("apollo_e2e", "Apollo's end-to-end SAEs", _named(r"samples_\d+\.pt", "final_config.yaml")),
+    Family("saev", "saev", _saev),
+    Family("vit_prisma", "ViT-Prisma", _setting("config.json", "hook_point_layer", "weights.pt")),
+    Family("crosscoder", "crosscoders of dictionary_learning", _setting("config.json", "code_normalization")),
+    Family("goodfire", "Goodfire", _pickled("encoder_linear.weight", "decoder_linear.weight")),
+    Family("openai", "OpenAI's SAEs of GPT-2", _pickled("pre_bias", "latent_bias")),
+    Family("plain_autoencoder", "a PyTorch autoencoder", _pickled("encoder.weight", "decoder.weight")),
+)

@@ -1,0 +1,169 @@
+"""The SAE: a dictionary of m features, read from activations x at one hook point and decoded to x̂ there or elsewhere.
+
+    x ─ normalise ─ (− b_dec) ─ W_enc, b_enc ─ activation ─▶ f ─ W_dec, b_dec ─ denormalise ─▶ x̂   (+ x W_skip)
+
+One type for every release: `formats` brings its tensors into this shape, `activations` and `normalise` hold what differs.
+Raw model activations go in and come out; f is in the SAE's own units. Leading dimensions are free, any float dtype goes in,
+float32 comes out. It computes only; which model it fits is in `fit`, how it steers in `core.steering`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from semascope.core.errors import UserError
+from semascope.core.saes.activations import make_activation
+from semascope.core.saes.config import SAEConfig
+from semascope.core.saes.normalise import Scale, normalise
+
+_LINEAR = frozenset({"W_enc", "b_enc", "W_dec", "b_dec", "W_skip"})
+
+_CHUNK = 1 << 25
+"""Pre-activations handled at once: 128 MiB of float32, and a quarter as much again for a mask."""
+
+
+class SAE:
+    """A sparse autoencoder, or transcoder, on one device.
+
+    Attributes:
+        config: What it is.
+        path: Where it was read from, or None.
+        fingerprint: Of its files, see `core.fingerprint`; "" when it came from none.
+        device: Where its tensors are.
+        dtype: What it computes in.
+        W_enc: Shape (d_in, m); a view of (m, d_in), so that one feature's row is contiguous.
+        b_enc: Shape (m,).
+        W_dec: Shape (m, d_out).
+        b_dec: Shape (d_out,).
+        W_skip: Shape (d_in, d_out), or None.
+        activation: From pre-activations to activations.
+    """
+
+    def __init__(
+        self,
+        config: SAEConfig,
+        tensors: Mapping[str, Tensor],
+        *,
+        path: Path | None = None,
+        fingerprint: str = "",
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        """Take `tensors` by the names above, plus those of the activation (threshold; b_gate, r_mag, b_mag)."""
+        own = {name: tensor.detach().to(device, dtype) for name, tensor in tensors.items() if name in _LINEAR}
+        self.config, self.path, self.fingerprint = config, path, fingerprint
+        self.device, self.dtype = own["W_dec"].device, dtype
+        self.W_enc = own["W_enc"].T.contiguous().T
+        self.b_enc = own["b_enc"] if "b_enc" in own else own["W_enc"].new_zeros(config.d_sae)
+        self.W_dec = own["W_dec"].contiguous()
+        self.b_dec = own["b_dec"]
+        self.W_skip = own.get("W_skip")
+        self.activation = make_activation(
+            config, {name: tensor.to(device).float() for name, tensor in tensors.items() if name not in _LINEAR}
+        )
+        self._enter(torch.empty(0, config.d_in))  # no tokens yet: what scales per token can't decode any
+
+    @property
+    def independent(self) -> bool:
+        """Whether a feature's activation needs no other feature: ReLU, JumpReLU, gated; not the top-k family."""
+        return self.activation.independent
+
+    @torch.no_grad()
+    def encode(self, x: Tensor) -> Tensor:
+        """Feature activations, shape (…, m), of raw model activations x, shape (…, d_in)."""
+        x = self._enter(x)
+        f = torch.empty(len(x), self.config.d_sae, dtype=torch.float32, device=self.device)
+        step = max(1, _CHUNK // self.config.d_sae)
+        for x_rows, f_rows in zip(x.split(step), f.split(step), strict=True):
+            self._activate(x_rows, f_rows)
+        return f.view(*self._last.tokens, -1)
+
+    @torch.no_grad()
+    def decode(self, f: Tensor) -> Tensor:
+        """The reconstruction x̂, shape (…, d_out), of activations f, shape (…, m); without the skip connection.
+
+        Where the release scales each token by its own norm ("layer_norm", "constant_norm_rescale"), x̂ is in the units of
+        the tokens encoded last, and f must be theirs.
+
+        Raises:
+            UserError: Tokens of another shape were encoded last.
+        """
+        tokens, unit, scale = self._last
+        if isinstance(scale.factor, Tensor) and f.shape[:-1] != tokens:
+            raise UserError(
+                "This SAE scales each token by its own norm, so it can decode only what it has just encoded.",
+                "Encode the same tokens first.",
+            )
+        rows = f.reshape(-1, f.shape[-1]).to(self.device, self.dtype)
+        x_hat = torch.addmm(self.b_dec, rows, self.W_dec).float() * scale.factor + scale.shift
+        return x_hat.view(*tokens, *unit) if f.shape[:-1] == tokens else x_hat.view(*f.shape[:-1], -1)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """decode(encode(x)), plus x W_skip where there is a skip connection; shape (…, d_out)."""
+        x_hat = self.decode(self.encode(x))
+        return x_hat if self.W_skip is None else x_hat + (x.to(self.device, self.dtype) @ self.W_skip).float()
+
+    @torch.no_grad()
+    def encode_some(self, x: Tensor, ids: Tensor) -> Tensor:
+        """encode(x)[…, ids], shape (…, k), for ids of shape (k,); only their encoder rows are read where `independent`."""
+        if not self.independent:
+            return self.encode(x)[..., ids]
+        x = self._enter(x)
+        p = torch.addmm(self.b_enc[ids], x, self.W_enc.T[ids].T).float()
+        self.activation.some(ids).apply_(p)
+        return p.view(*self._last.tokens, -1)
+
+    @torch.no_grad()
+    def directions(self, x: Tensor, ids: Tensor) -> Tensor:
+        """∂x̂/∂f of the features ids in raw model units: (1, k, d_out), or (…, k, d_out) where each token x has its scale."""
+        rows = self.W_dec[ids].float()
+        self._enter(x)
+        tokens, _, scale = self._last
+        if isinstance(scale.factor, Tensor):
+            return (scale.factor[..., None] * rows).view(*tokens, *rows.shape)
+        return rows[None] * scale.factor
+
+    @torch.no_grad()
+    def decoder_norms(self) -> Tensor:
+        """‖d_i‖ of every feature's decoder row, shape (m,), float32."""
+        return self.W_dec.float().norm(dim=-1)
+
+    def _enter(self, x: Tensor) -> Tensor:
+        """What the encoder multiplies, shape (n, d_in); remembers how x was shaped and scaled."""
+        d_in, unit = self.config.d_in, x.shape[-1:]
+        if self.config.heads and x.shape[-1] != d_in and x.shape[-2:].numel() == d_in:
+            x, unit = x.flatten(-2), x.shape[-2:]  # (…, heads, d_head), as TransformerLens gives hook_z
+        if x.shape[-1] != d_in:
+            raise UserError(
+                f"This SAE reads activations of width {d_in}, not {x.shape[-1]}.",
+                "Choose an SAE that was made for this model and hook point.",
+            )
+        rows = x.reshape(-1, d_in).to(self.device, torch.promote_types(self.dtype, torch.float32))
+        rows, scale = normalise(rows, self.config)
+        if self.config.is_transcoder:  # what it gives belongs to another place, with units of its own
+            unit, scale = torch.Size([self.config.d_out]), Scale()
+        self._last = _Entered(x.shape[:-1], unit, scale)
+        if self.config.apply_b_dec_to_input:
+            rows = rows - self.b_dec
+        return rows.to(self.dtype)
+
+    def _activate(self, x: Tensor, f: Tensor) -> None:
+        """Overwrite f, shape (n, m), with the activations of entered tokens x, shape (n, d_in)."""
+        if self.dtype == f.dtype:
+            torch.addmm(self.b_enc, x, self.W_enc, out=f)
+        else:
+            f.copy_(torch.addmm(self.b_enc, x, self.W_enc))
+        self.activation.apply_(f)
+
+
+class _Entered(NamedTuple):
+    """The tokens encoded last: their leading shape, the shape of one token's activation, the way back to raw units."""
+
+    tokens: torch.Size
+    unit: torch.Size
+    scale: Scale
