@@ -1,0 +1,86 @@
+"""How answers are sampled: tokens, temperature, seed, and whether the chat template goes round the prompt. Layout only."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QCheckBox, QDoubleSpinBox, QGridLayout, QSpinBox, QWidget
+
+from semascope.core.session.document import SteerSettings
+from semascope.ui.theme import theme
+from semascope.ui.widgets.gesture import Gesture
+from semascope.ui.widgets.plain_text import plain_label
+
+LONGEST_ANSWER = 4096
+
+
+class SettingsStrip(QWidget):
+    """Four fields.
+
+    Signals:
+        changed(object, int): the SteerSettings a person chose, and the gesture in which they did.
+    """
+
+    changed = Signal(object, int)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._settings = SteerSettings()
+        self._gesture = Gesture(pause=1.5)
+        self.tokens = QSpinBox()
+        self.tokens.setRange(1, LONGEST_ANSWER)
+        self.tokens.setAccessibleName("Longest answer, in tokens")
+        self.temperature = QDoubleSpinBox()
+        self.temperature.setRange(0.0, 5.0)
+        self.temperature.setSingleStep(0.1)
+        self.temperature.setDecimals(2)
+        self.temperature.setToolTip("0 takes the likeliest token every time")
+        self.temperature.setAccessibleName("Temperature; 0 takes the likeliest token every time")
+        self.seed = QSpinBox()
+        self.seed.setRange(0, 2**31 - 1)
+        self.seed.setToolTip("Both answers are drawn with the same seed")
+        self.seed.setAccessibleName("Seed of both answers")
+        self.chat = QCheckBox("Chat template")
+        self._lay_out()
+        self.tokens.valueChanged.connect(lambda value: self._change(max_tokens=value))
+        self.temperature.valueChanged.connect(lambda value: self._change(temperature=round(value, 2)))
+        self.seed.valueChanged.connect(lambda value: self._change(seed=value))
+        self.chat.toggled.connect(lambda value: self._change(chat=value))
+
+    def _lay_out(self) -> None:
+        grid = QGridLayout(self)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setHorizontalSpacing(theme().spacing(2))
+        grid.setVerticalSpacing(theme().spacing(2))
+        fields = (("Tokens", self.tokens), ("Temperature", self.temperature), ("Seed", self.seed))
+        for place, (words, field) in enumerate(fields):
+            label = plain_label(words, tone="quiet")
+            label.setBuddy(field)
+            grid.addWidget(label, place // 2, place % 2 * 2)
+            grid.addWidget(field, place // 2, place % 2 * 2 + 1)
+        grid.addWidget(self.chat, 1, 2, 1, 2)
+        grid.setColumnStretch(1, 1)
+        grid.setColumnStretch(3, 1)
+
+    def show_settings(self, settings: SteerSettings, can_chat: bool) -> None:
+        """Show these, without telling anybody."""
+        self._settings = settings
+        for field, value in ((self.tokens, settings.max_tokens), (self.temperature, settings.temperature)):
+            self._set(field, value)
+        self._set(self.seed, settings.seed)
+        blocked = self.chat.blockSignals(True)
+        self.chat.setChecked(settings.chat and can_chat)
+        self.chat.blockSignals(blocked)
+        self.chat.setEnabled(can_chat)
+        self.chat.setToolTip("" if can_chat else "The open model has no chat template")
+
+    def _set(self, field: QSpinBox | QDoubleSpinBox, value: float) -> None:
+        if field.value() != value:
+            blocked = field.blockSignals(True)
+            field.setValue(value)  # type: ignore[arg-type]
+            field.blockSignals(blocked)
+
+    def _change(self, **values: object) -> None:
+        self._settings = replace(self._settings, **values)  # type: ignore[arg-type]
+        self.changed.emit(self._settings, self._gesture.go_on())
