@@ -1,0 +1,124 @@
+"""What a harvest folds a tile into: statistics, top examples, interval samples, and the windows of those kept. Numpy only.
+
+The size depends on the number of features and not on the corpus: about 1,050 bytes of memory a feature (histogram 264, top
+160, intervals 578, the rest sums), and 84 windows of scratch on the disk.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from semascope.core.harvest import intervals, top
+from semascope.core.harvest.events import Events, Peaks, peaks_of
+from semascope.core.harvest.scratch import UNCOUNTED, ExampleScratch
+from semascope.core.harvest.statistics import Statistics
+from semascope.core.harvest.tiles import Tile
+
+WIDTH = 64
+BEFORE = 48
+BYTES_PER_FEATURE = 1050
+
+
+class Encoded(Protocol):
+    """A tile's activations, wherever they are (`forward`)."""
+
+    def events(self) -> Events: ...
+
+    def at(self, rows: NDArray[np.int64], features: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Activations of `features`, shape (n,), at `rows`, shape (n, width)."""
+        ...
+
+
+class Accumulators:
+    """Everything that is kept of the tiles seen so far.
+
+    Attributes:
+        statistics: Sums and histograms.
+        top: Max-activating examples.
+        intervals: Interval samples.
+        scratch: Where the examples of each are stored: "top" and "intervals".
+    """
+
+    def __init__(self, folder: Path, features: int, edges: NDArray[np.float32], seed: int) -> None:
+        """Empty accumulators with scratch files in `folder` (those that are there are taken up).
+
+        Raises:
+            OSError: There is no room for the scratch files.
+        """
+        self.statistics = Statistics(features, edges)
+        self.top = top.TopExamples(features)
+        self.intervals = intervals.IntervalSamples(features)
+        self.scratch = {
+            "top": ExampleScratch(folder, "top", features, top.KEEP, WIDTH),
+            "intervals": ExampleScratch(folder, "intervals", features, intervals.SLOTS, WIDTH),
+        }
+        self._seed = seed
+
+    def fold(self, tile: Tile, places: NDArray[np.int64], encoded: Encoded) -> None:
+        """Fold one tile.
+
+        Args:
+            tile: The tile.
+            places: Flat index in the tile of each encoded row, ascending, int64, shape (n,).
+            encoded: Activations at these places.
+        """
+        events = encoded.events()
+        self.statistics.fold(events)
+        length = tile.ids.shape[1]
+        peaks = peaks_of(events, places // length)
+        position = places[peaks.row] % length
+        order = intervals.random_order(
+            self._seed, peaks.feature, tile.documents[peaks.context], tile.starts[peaks.context] + position
+        )
+        row_at = np.full(tile.ids.size, -1, dtype=np.int64)
+        row_at[places] = np.arange(len(places))
+        for name, accepted in (
+            ("top", self.top.offer(peaks, tile.contexts)),
+            ("intervals", self.intervals.offer(peaks, tile.contexts, order)),
+        ):
+            kept = peaks.pick(accepted.peak)
+            at = position[accepted.peak]
+            windows = _windows(tile, row_at, kept, at, encoded)
+            self.scratch[name].store(kept.feature, accepted.slot, kept.value, at, windows)
+
+    def state(self) -> dict[str, NDArray]:
+        """Every array that a checkpoint must hold."""
+        parts: dict[str, Statistics | top.TopExamples | intervals.IntervalSamples] = {
+            "statistics": self.statistics,
+            "top": self.top,
+            "intervals": self.intervals,
+        }
+        return {f"{name}.{array}": getattr(part, array) for name, part in parts.items() for array in part.ARRAYS}
+
+    def restore(self, state: dict[str, NDArray]) -> None:
+        """Take up the arrays of `state`."""
+        for name, array in state.items():
+            part, attribute = name.split(".")
+            setattr(getattr(self, part), attribute, array)
+
+    def flush(self) -> None:
+        """Bring the scratch files onto the disk."""
+        for scratch in self.scratch.values():
+            scratch.flush()
+
+
+def window_start(peak: NDArray[np.int64], length: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Where in its context the window around a peak begins: mostly before the peak, and inside the context."""
+    return np.clip(peak - BEFORE, 0, np.maximum(length - WIDTH, 0))
+
+
+def _windows(
+    tile: Tile, row_at: NDArray[np.int64], peaks: Peaks, position: NDArray[np.int64], encoded: Encoded
+) -> NDArray[np.float16]:
+    """The windows around some peaks, float16, shape (n, WIDTH)."""
+    length = tile.lengths[peaks.context]
+    at = window_start(position, length)[:, None] + np.arange(WIDTH)
+    inside = at < length[:, None]
+    rows = row_at[peaks.context[:, None] * tile.ids.shape[1] + np.where(inside, at, 0)]
+    values = encoded.at(np.maximum(rows, 0), peaks.feature)
+    limited = np.minimum(values, np.finfo(np.float16).max).astype(np.float16)
+    return np.where(inside, np.where(rows < 0, UNCOUNTED, limited), np.float16(0))

@@ -1,0 +1,229 @@
+"""The pass over the corpus: window by window, tile by tile, with checkpoints. Torch through `forward` alone.
+
+1. The first tiles are read and held back until enough tokens are known to fix the sink rule and the histogram's edges.
+2. Every tile, those first, is encoded where its positions count, and folded.
+3. At most a minute apart, everything is written down as a checkpoint, with the place in the corpus it stands for.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Iterator
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from semascope.core.errors import UserError
+from semascope.core.harvest import sinks, tiles
+from semascope.core.harvest.accumulate import Accumulators
+from semascope.core.harvest.forward import Read
+from semascope.core.harvest.partial import Checkpoint, Partial
+from semascope.core.harvest.scratch import ContextLog
+from semascope.core.harvest.settings import Settings
+from semascope.core.harvest.sinks import SinkRule
+from semascope.core.harvest.source import Place, Source, Window
+from semascope.core.harvest.statistics import histogram_edges
+from semascope.core.models.hookpoint import HookPoint
+from semascope.core.progress import Job, Meter
+
+if TYPE_CHECKING:
+    from semascope.core.models.model import LanguageModel
+    from semascope.core.saes.sae import SAE
+
+CHECKPOINT_SECONDS = 30.0
+
+
+@dataclass
+class Counts:
+    """What a pass has seen.
+
+    Attributes:
+        tokens: Counted ones: neither special nor sinks.
+        special, sinks: Tokens left out, each counted once, as what it was first.
+        contexts: Contexts run.
+        documents: Documents begun.
+        seconds: Time spent, over all resumptions.
+    """
+
+    tokens: int = 0
+    special: int = 0
+    sinks: int = 0
+    contexts: int = 0
+    documents: int = 0
+    seconds: float = 0.0
+
+    @property
+    def read(self) -> int:
+        """All tokens run through the model."""
+        return self.tokens + self.special + self.sinks
+
+
+@dataclass
+class _Stand:
+    """How far the pass is: the window under way, where it begins in the log, and how many of its tiles are folded."""
+
+    place: Place = field(default_factory=Place)
+    mark: list[int] = field(default_factory=lambda: [0, 0, 0, 0])
+    folded: int = 0
+
+
+class Pass:
+    """One pass of a corpus through a model and an SAE.
+
+    Attributes:
+        kept: The accumulators; None until the sink rule is fixed.
+        rule: The sink rule; None until then.
+        counts: What has been seen.
+        log: The contexts read.
+    """
+
+    def __init__(
+        self, model: LanguageModel, sae: SAE, settings: Settings, source: Source, partial: Partial, bytes_in_all: int
+    ) -> None:
+        """A pass that begins, or goes on from the partial harvest's checkpoint.
+
+        Raises:
+            UserError: The checkpoint is damaged or of other settings.
+            OSError: There is no room for the scratch files.
+        """
+        self._model, self._sae, self._settings = model, sae, settings
+        self._hook = HookPoint.parse(settings.hook_point)
+        self._source, self._partial, self._bytes = source, partial, bytes_in_all
+        self._stand = _Stand()
+        self._saved = time.monotonic()
+        self._begun = self._saved
+        self._meter = Meter(settings.tokens, "tokens")
+        self.kept: Accumulators | None = None
+        self.rule: SinkRule | None = None
+        self.counts = Counts()
+        self.log = ContextLog(partial.scratch, model.vocabulary)
+        if partial.resumable:
+            self._resume(partial.load())
+        else:
+            self.log.rewind(self._stand.mark)
+
+    def run(self, tick_tokens: int) -> Job[None]:
+        """Fold the rest of the corpus; one `Progress` after about every `tick_tokens` tokens.
+
+        Raises:
+            UserError: The corpus can't be read, or no token of it counts.
+            OSError: The disk is full.
+        """
+        held: list[Read] = []
+        since = 0
+        for tile in self._tiles():
+            if tile is None:
+                yield self._meter.at(self.counts.read, "reading the corpus")
+                continue
+            read = Read(self._model, self._hook, tile)
+            since += tile.tokens
+            if self.kept is None:
+                held.append(read)
+                if sum(int(each.tile.counted.sum()) for each in held) >= sinks.ESTIMATED_FROM:
+                    yield from self._begin(held)
+                    held = []
+            else:
+                self._fold(read)
+                self._checkpoint_if_due()
+            if since >= tick_tokens:
+                yield self._meter.at(self.counts.read + sum(each.tile.tokens for each in held), "harvesting")
+                since = 0
+        if self.kept is None:
+            yield from self._begin(held)
+        self.save()
+
+    def save(self) -> None:
+        """Write a checkpoint, if there is anything to go on from.
+
+        Raises:
+            OSError: The disk is full.
+        """
+        if self.kept is None or self.rule is None:
+            return
+        now = time.monotonic()
+        self.counts.seconds += now - self._begun
+        self._begun = self._saved = now
+        self.kept.flush()
+        self.log.flush()
+        record = {
+            "settings": self._settings.to_json(),
+            "rule": self.rule.to_json(),
+            "counts": asdict(self.counts),
+            "place": self._stand.place.to_json(),
+            "mark": self._stand.mark,
+            "folded": self._stand.folded,
+        }
+        self._partial.save(Checkpoint(self.kept.state(), record))
+
+    def _resume(self, checkpoint: Checkpoint) -> None:
+        record = checkpoint.record
+        self._settings.must_equal(record["settings"])
+        self.rule = SinkRule.from_json(record["rule"])
+        self.counts = Counts(**record["counts"])
+        self._stand = _Stand(Place(**record["place"]), record["mark"], record["folded"])
+        self.kept = Accumulators(
+            self._partial.scratch, self._settings.features, checkpoint.arrays["statistics.edges"], self._settings.seed
+        )
+        self.kept.restore(checkpoint.arrays)
+        self.log.rewind(self._stand.mark)
+        self._meter = Meter(self._settings.tokens, "tokens", start=self.counts.read)
+
+    def _tiles(self) -> Iterator[tiles.Tile | None]:
+        """The tiles not folded yet; None whenever reading the corpus has taken a while."""
+        for window in self._source.windows(self._stand.place):
+            if window is None:
+                yield None
+                continue
+            self._log(window)
+            cut = tiles.cut_tiles(window.contexts, window.place.context, self._settings.tile_tokens)
+            yield from cut[self._stand.folded :]
+            self._stand = _Stand(window.after, self.log.mark())
+        if self._settings.tokens is None:
+            self._meter.total = self._stand.place.tokens
+
+    def _log(self, window: Window) -> None:
+        bos = self._model.codec.bos_id if self._settings.prepend_bos else None
+        self.log.append(window.contexts, self._source.names, bos)
+        if self._settings.tokens is None and self._source.characters:
+            # The share of the bytes read so far is a fair guess at the share of the tokens.
+            share = min(1.0, self._source.characters / max(1, self._bytes))
+            self._meter.total = max(window.after.tokens, round(window.after.tokens / share))
+
+    def _begin(self, held: list[Read]) -> Generator:
+        """Fix the sink rule and the histogram's edges by the tiles held back, and fold these."""
+        norms = [read.norms[read.tile.counted.reshape(-1)] for read in held]
+        if not sum(map(len, norms)):
+            raise UserError("No token of the corpus counts: all are special tokens.", "Choose a corpus of plain text.")
+        self.rule = SinkRule.estimate(np.concatenate(norms))
+        values = []
+        for read in held:
+            values.append(read.encode(self._sae, self._places(read)).events().value)
+            yield self._meter.at(0, "looking at the first tokens")
+        edges = histogram_edges(np.concatenate(values))
+        self.kept = Accumulators(self._partial.scratch, self._settings.features, edges, self._settings.seed)
+        for read in held:
+            self._fold(read)
+            yield self._meter.at(self.counts.read, "harvesting")
+
+    def _places(self, read: Read) -> np.ndarray:
+        """Flat indices of the positions that count."""
+        assert self.rule is not None
+        return np.flatnonzero(read.tile.counted.reshape(-1) & ~self.rule.mask(read.norms))
+
+    def _fold(self, read: Read) -> None:
+        assert self.kept is not None
+        places = self._places(read)
+        if len(places):
+            self.kept.fold(read.tile, places, read.encode(self._sae, places))
+        plain = int(read.tile.counted.sum())
+        self.counts.tokens += len(places)
+        self.counts.sinks += plain - len(places)
+        self.counts.special += read.tile.tokens - plain
+        self.counts.contexts += len(read.tile.contexts)
+        self.counts.documents = max(self.counts.documents, int(read.tile.documents[-1]) + 1)
+        self._stand.folded += 1
+
+    def _checkpoint_if_due(self) -> None:
+        if time.monotonic() - self._saved >= CHECKPOINT_SECONDS:
+            self.save()

@@ -1,0 +1,254 @@
+"""A harvest from beginning to end: check, claim the place, pass over the corpus, write the files, give the folder its name."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from semascope import __version__
+from semascope.core.corpus.readers import corpus_files
+from semascope.core.errors import UserError, from_os_error
+from semascope.core.fingerprint import fingerprint
+from semascope.core.harvest import choice, finish, intervals, top
+from semascope.core.harvest.accumulate import BEFORE, WIDTH
+from semascope.core.harvest.arrays import Written
+from semascope.core.harvest.partial import Partial
+from semascope.core.harvest.passing import Pass
+from semascope.core.harvest.settings import Settings, check_room, estimate, tile_tokens
+from semascope.core.harvest.source import Source
+from semascope.core.harvest.store import FORMAT, VERSION
+from semascope.core.progress import Job, Progress
+
+if TYPE_CHECKING:
+    from semascope.core.models.model import LanguageModel
+    from semascope.core.saes.sae import SAE
+
+
+@dataclass(frozen=True)
+class HarvestSummary:
+    """What a harvest comes to; the JSON of `semascope harvest`.
+
+    Attributes:
+        tokens: Tokens that count: the denominator of every density.
+        contexts: Contexts run.
+        features: Features of the SAE.
+        alive: Features that fired at least once.
+        seconds: Time taken, resumptions included.
+        tokens_per_second: Counted tokens over seconds.
+        excluded: Tokens left out, by reason: "special" and "sinks".
+    """
+
+    tokens: int
+    contexts: int
+    features: int
+    alive: int
+    seconds: float
+    tokens_per_second: float
+    excluded: dict[str, int]
+
+
+def harvest(
+    model: LanguageModel,
+    sae: SAE,
+    corpus_paths: Sequence[str | Path],
+    out: str | Path,
+    *,
+    tokens: int | None = None,
+    context: int = 128,
+    batch_tokens: int | None = None,
+    resume: bool = False,
+    seed: int = 0,
+) -> Job[HarvestSummary]:
+    """Harvest a corpus into the folder `out`.
+
+    The result depends on the corpus, the model, the SAE, `context`, `tokens` and `seed` alone: on the processor, not on
+    `batch_tokens`, nor on interruptions. On an accelerator `batch_tokens` is the size of a forward pass, and kernels may
+    round differently for another size; `harvest.json` says which was used.
+
+    Closing the generator leaves nothing under the final name; after the first few thousand tokens, `<out>.partial`
+    stays, and `resume=True` goes on from it.
+
+    Args:
+        model: The model.
+        sae: An SAE for one of its hook points.
+        corpus_paths: Files and folders to read.
+        out: The folder to make: new, or empty.
+        tokens: The most tokens to read; None for the whole corpus.
+        context: Tokens of a context, with its BOS.
+        batch_tokens: Tokens folded between two reports of progress; None for one forward pass.
+        resume: Go on with an unfinished harvest, if there is one.
+        seed: For the interval samples.
+
+    Raises:
+        UserError: Model and SAE don't fit, the corpus can't be read, the place is taken, the disk is or becomes full.
+    """
+    out = Path(out).expanduser().absolute()
+    settings = _settings(model, sae, corpus_paths, tokens, context, batch_tokens, seed)
+    running: Pass | None = None
+    try:
+        partial = Partial(out, resume)
+    except OSError as error:
+        raise from_os_error(error, f"write the harvest to {out}") from error
+    try:
+        size = sum(file.stat().st_size for file in corpus_files(corpus_paths))
+        if not partial.resumable:
+            check_room(estimate(settings.features, tokens or size // 3, settings.tile_tokens), partial.path)
+        paths = [Path(path) for path in corpus_paths]
+        source = Source(paths, model.codec, context, settings.prepend_bos, tokens)
+        running = Pass(model, sae, settings, source, partial, size)
+        yield from running.run(batch_tokens or 1)
+        summary = yield from _finish(model, sae, settings, running, partial, paths)
+        running.log.close()
+        partial.publish()
+        running = None
+        return summary
+    except OSError as error:
+        raise from_os_error(error, f"write the harvest to {out}") from error
+    finally:
+        if running is not None:
+            with contextlib.suppress(OSError):  # a full disk may also refuse this; then the last checkpoint stands
+                running.save()
+            running.log.close()
+        partial.leave()
+
+
+def _settings(
+    model: LanguageModel,
+    sae: SAE,
+    corpus_paths: Sequence[str | Path],
+    tokens: int | None,
+    context: int,
+    batch_tokens: int | None,
+    seed: int,
+) -> Settings:
+    hook = sae.config.hook_point
+    if hook is None:
+        raise UserError("This SAE doesn't say which hook point it reads.", "Choose one that does.")
+    width = model.width(hook)
+    if width != sae.config.d_in:
+        raise UserError(
+            f"This SAE reads activations of width {sae.config.d_in}; at {hook} this model's have width {width}.",
+            "Choose an SAE that was made for this model.",
+        )
+    if not 2 <= context <= model.context:
+        raise UserError(
+            f"A context of {context} tokens is not possible with this model.",
+            f"Choose between 2 and {model.context}.",
+        )
+    for name, value in (("tokens", tokens), ("batch tokens", batch_tokens)):
+        if value is not None and value < 1:
+            raise UserError(f"The number of {name} must be at least 1, not {value}.")
+    try:
+        corpus = fingerprint(corpus_files(corpus_paths))
+    except OSError as error:
+        raise from_os_error(error, "read the corpus") from error
+    threads = torch.get_num_threads()
+    return Settings(
+        model=model.fingerprint,
+        sae=sae.fingerprint,
+        corpus=corpus,
+        hook_point=str(hook),
+        features=sae.config.d_sae,
+        context=context,
+        prepend_bos=bool(sae.config.prepend_bos),
+        tokens=tokens,
+        tile_tokens=tile_tokens(model.device.type, threads, batch_tokens),
+        seed=seed,
+        device=model.device.type,
+        dtype=str(model.dtype).removeprefix("torch."),
+        threads=threads,
+    )
+
+
+def _finish(
+    model: LanguageModel, sae: SAE, settings: Settings, running: Pass, partial: Partial, paths: list[Path]
+) -> Job[HarvestSummary]:
+    """Write every file of the harvest."""
+    kept = running.kept
+    assert kept is not None
+    steps = finish.write_files(partial.path, model, sae, kept, running.log)
+    while True:
+        try:
+            share = next(steps)
+        except StopIteration as end:
+            files: dict[str, Written] = end.value
+            break
+        yield Progress(round(100 * share), 100, "per cent", note="writing effects and examples")
+    counts = running.counts
+    summary = HarvestSummary(
+        tokens=counts.tokens,
+        contexts=counts.contexts,
+        features=settings.features,
+        alive=int((kept.statistics.count > 0).sum()),
+        seconds=round(counts.seconds, 3),
+        tokens_per_second=round(counts.tokens / max(counts.seconds, 1e-9), 1),
+        excluded={"special": counts.special, "sinks": counts.sinks},
+    )
+    record = {
+        "format": FORMAT,
+        "version": VERSION,
+        "written_by": f"semascope {__version__}",
+        "model": {
+            "name": model.name,
+            "path": _from(partial.out, model.path),
+            "architecture": model.architecture,
+            "layers": model.n_layers,
+            "d_model": model.d_model,
+            "sha256": model.fingerprint,
+        },
+        "sae": {
+            "name": sae.path.name if sae.path else sae.config.model_name,
+            "path": _from(partial.out, sae.path),
+            "format": sae.config.format,
+            "architecture": sae.config.architecture,
+            "d_in": sae.config.d_in,
+            "d_out": sae.config.d_out,
+            "d_sae": sae.config.d_sae,
+            "sha256": sae.fingerprint,
+        },
+        "corpus": {"names": [path.name for path in paths], "documents": counts.documents, "sha256": settings.corpus},
+        "hook_point": settings.hook_point,
+        "context": settings.context,
+        "prepend_bos": settings.prepend_bos,
+        "seed": settings.seed,
+        "limit": settings.tokens,
+        "computed": {
+            "device": settings.device,
+            "dtype": settings.dtype,
+            "encoder_dtype": str(sae.dtype).removeprefix("torch."),
+            "threads": settings.threads,
+            "tile_tokens": settings.tile_tokens,
+            "independent_of_batch_tokens": settings.device == "cpu",
+        },
+        "counts": asdict(summary),
+        "sink_rule": running.rule.to_json() if running.rule else None,
+        "examples": {
+            "top": top.KEEP,
+            "intervals": intervals.INTERVALS,
+            "samples": intervals.SAMPLES,
+            "window": WIDTH,
+            "before": BEFORE,
+        },
+        "logit_effects": "W_U (gain * d), centred for LayerNorm, mean over the vocabulary subtracted",
+        "top_tokens": f"{choice.TOP_TOKENS} tokens with the highest activation summed over the kept examples",
+        "images": None,
+        "files": {name: asdict(written) for name, written in files.items()},
+    }
+    finish.write_record(partial.path, record)
+    return summary
+
+
+def _from(out: Path, path: Path | None) -> str | None:
+    """`path` as seen from the harvest's folder, so that a harvest can move together with what it was made from."""
+    if path is None:
+        return None
+    try:
+        return Path(os.path.relpath(path.expanduser().absolute(), out)).as_posix()
+    except ValueError:  # another drive
+        return str(path)
