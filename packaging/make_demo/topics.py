@@ -1,15 +1,18 @@
 """Write the demo's special topics, which packages lack, from sentence frames kept in `topics/*.toml`.
 
-A file is one topic. Its `budget` is how many characters to write. Each `[[part]]` has a `language` and a `style`:
+A file is one topic. Its `budget` is how many characters to write. Each `[[part]]` has a `language` and a
+`style`:
 
-- `body` holds one sentence frame a line, with perhaps `opening` and `closing` lines: a document is an opening, several
-  different sentences in a random order and a closing;
-- `questions` and `answers` make chats: a question, and an answer of an opening (if any) and a few answer sentences;
-  in a style that starts with "pairs" the n-th block of questions belongs to the n-th block of answers ("---" between);
+- `body` holds one sentence frame a line, with perhaps `opening` and `closing` lines: a document is an
+  opening, several different sentences in a random order and a closing;
+- `questions` and `answers` make chats: a question, an opening (if any) and a few answer sentences that share
+  words with it; in a style that starts with "pairs" the n-th block of questions belongs to the n-th block of
+  answers ("---" between);
 - `snippets`, separated by lines of "---", are kept whole; a document holds one to three of them.
 
-In a frame `[a|b|c]` is a choice and `{NAME}` a word from the slot of that name, in `[slots]` or `common.toml`; within a
-document a slot keeps its value. The same sentence is written a few times at most, so documents don't repeat.
+In a frame `[a|b|c]` is a choice and `{NAME}` a word from the slot of that name, in `[slots]` or
+`common.toml`; within a document a slot keeps its value. The same sentence is written a few times at most, so
+documents don't repeat.
 """
 
 from __future__ import annotations
@@ -27,7 +30,7 @@ FOLDER = Path(__file__).parent / "topics"
 CHOICE = re.compile(r"\[([^\[\]\n]*\|[^\[\]\n]*)\]")
 SLOT = re.compile(r"\{([A-Z_]+)(\d?)\}")
 Slots = dict[str, list[str]]
-REPEATS = 4
+REPEATS = 5
 
 
 class Writer:
@@ -134,7 +137,14 @@ def write_chat(writer: Writer, part: dict[str, str], topic: str) -> Chat | None:
 
 def fitting(question: str, frames: list[str], writer: Writer) -> list[str]:
     """The frames that share words with the question, at most three; where none does, two of any."""
-    asked = set(re.findall(r"\w{4,}", question.lower())) - {"what", "tell", "about", "does", "should", "could"}
+    asked = set(re.findall(r"\w{4,}", question.lower())) - {
+        "what",
+        "tell",
+        "about",
+        "does",
+        "should",
+        "could",
+    }
     scores = {}
     for frame in frames:
         words = re.findall(r"\w{4,}", SLOT.sub(lambda match: writer.value(match[1], match[2]), frame).lower())
@@ -151,11 +161,13 @@ def write_snippets(writer: Writer, part: dict[str, str], topic: str) -> Section 
 
 
 def write_topic(path: Path, common: Slots, seed: int) -> Iterator[Item]:
-    """All documents of one topic: its parts in turn, each until its share of the budget is spent or it runs dry."""
+    """All documents of a topic: its parts in turn, each until its share is spent or it runs dry."""
     table = tomllib.loads(path.read_text(encoding="utf-8"))
     topic, parts = path.stem.replace("_", "-"), table["part"]
     writer = Writer(common | table.get("slots", {}), f"{seed} {topic}")
-    sizes = [sum(len(part.get(key, "")) for key in ("body", "answers", "questions", "snippets")) for part in parts]
+    sizes = [
+        sum(len(part.get(key, "")) for key in ("body", "answers", "questions", "snippets")) for part in parts
+    ]
     left = 0.0  # what one part leaves, the next may spend
     for part, size in zip(parts, sizes, strict=True):
         left, failures = max(left, 0) + table["budget"] * size / sum(sizes), 0
@@ -165,7 +177,9 @@ def write_topic(path: Path, common: Slots, seed: int) -> Iterator[Item]:
             if item is None:
                 failures += 1
                 continue
-            left -= sum(map(len, item.paragraphs if isinstance(item, Section) else [text for _, text in item.turns]))
+            left -= sum(
+                map(len, item.paragraphs if isinstance(item, Section) else [text for _, text in item.turns])
+            )
             yield item
 
 
