@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
 from semascope.core.models.hookpoint import HookPoint
 from semascope.core.models.model import LanguageModel
 from semascope.core.models.text import TextCodec
 from semascope.core.saes.config import SAEConfig
 from semascope.core.saes.sae import SAE
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 WIDTH, FEATURES, LAYER = 16, 64, 3
 

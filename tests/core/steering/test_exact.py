@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import torch
+from torch import Tensor
+
 from semascope.core.models.model import LanguageModel
 from semascope.core.saes.sae import SAE
 from semascope.core.steering.apply import Steering
 from semascope.core.steering.edits import Edit
 from semascope.core.steering.generate import generate
-from torch import Tensor
-
 from tests.core.steering.conftest import FEATURES, LAYER, make_sae
 
 ARCHITECTURES = ("relu", "jumprelu", "topk", "gated", "layer_norm", "transcoder")
@@ -184,7 +184,7 @@ def test_clamping_at_the_natural_value_changes_nothing(tiny_model: LanguageModel
 
 @pytest.mark.parametrize("architecture", ["relu", "jumprelu", "gated", "layer_norm"])
 def test_the_cheap_path_gives_the_numbers_of_the_full_encode(
-    tiny_model: LanguageModel, architecture: str, monkeypatch: pytest.MonkeyPatch
+    architecture: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sae = make_sae(architecture)
     assert sae.independent
@@ -196,18 +196,18 @@ def test_the_cheap_path_gives_the_numbers_of_the_full_encode(
 
 def test_the_cheap_path_does_not_encode_in_full(monkeypatch: pytest.MonkeyPatch) -> None:
     sae = make_sae("jumprelu")
-    monkeypatch.setattr(sae, "encode", lambda x: pytest.fail("a full encode"))
+    monkeypatch.setattr(sae, "encode", lambda _: pytest.fail("a full encode"))
     assert Steering(sae, EDITS).delta(torch.randn(5, 16)).shape == (5, 16)
 
 
 def test_adding_needs_no_encode_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
     sae = make_sae("topk")
-    monkeypatch.setattr(sae, "encode", lambda x: pytest.fail("an encode"))
+    monkeypatch.setattr(sae, "encode", lambda _: pytest.fail("an encode"))
     delta = Steering(sae, [Edit(5, "add", 2.0)]).delta(torch.randn(3, 16))
     torch.testing.assert_close(delta, (2.0 * sae.W_dec[5]).expand(3, -1))
 
 
-def test_long_prompts_are_steered_in_parts_with_the_same_numbers(tiny_model: LanguageModel) -> None:
+def test_long_prompts_are_steered_in_parts_with_the_same_numbers() -> None:
     sae = make_sae("topk")
     x = torch.randn(1, 700, 16)
     steering = Steering(sae, EDITS)
@@ -215,7 +215,7 @@ def test_long_prompts_are_steered_in_parts_with_the_same_numbers(tiny_model: Lan
     torch.testing.assert_close(steering(x), whole, rtol=1e-4, atol=2e-5)
 
 
-def test_batched_rows_are_steered_alike(tiny_model: LanguageModel) -> None:
+def test_batched_rows_are_steered_alike() -> None:
     steering = Steering(make_sae("gated"), EDITS)
     x = torch.randn(3, 7, 16)
     torch.testing.assert_close(steering(x), torch.cat([steering(row[None]) for row in x]), rtol=1e-5, atol=1e-5)  # type: ignore[misc]
