@@ -8,11 +8,10 @@ A threshold is strict: p = θ gives 0, in every library.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from semascope.core.saes.config import SAEConfig
 
@@ -56,7 +55,7 @@ class JumpReLU(Activation):
 
     def apply_(self, p: Tensor) -> None:
         if self._uniform is not None:  # BatchTopK as saved: one pass and no mask
-            functional.threshold_(p, self._uniform, 0.0)
+            torch.threshold_(p, self._uniform, 0.0)
         else:
             p.masked_fill_(p <= self.threshold, 0.0)
 
@@ -114,7 +113,7 @@ class GroupMax(Activation):
         self.k = k
 
     def apply_(self, p: Tensor) -> None:
-        top = p.unflatten(-1, (self.k, -1)).max(dim=-1)
+        top = p.view(len(p), self.k, -1).max(dim=-1)
         starts = torch.arange(0, p.shape[-1], p.shape[-1] // self.k, device=p.device)
         p.zero_().scatter_(-1, top.indices + starts, top.values.relu_())
 
@@ -130,7 +129,9 @@ def make_activation(config: SAEConfig, parameters: Mapping[str, Tensor]) -> Acti
             return JumpReLU(parameters["threshold"])
         case "gated":
             return Gated(parameters["b_gate"], parameters["r_mag"], parameters["b_mag"])
-    top = {"topk": TopK, "abstopk": AbsTopK, "groupmax": GroupMax}.get(config.activation)
+    top: Callable[[int], Activation] | None = {"topk": TopK, "abstopk": AbsTopK, "groupmax": GroupMax}.get(
+        config.activation
+    )
     if top is None or config.k is None:
         raise ValueError(f"no activation function {config.activation!r} with k={config.k}")
     return top(config.k)

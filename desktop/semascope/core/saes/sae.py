@@ -79,7 +79,7 @@ class SAE:
         x = self._enter(x)
         f = torch.empty(len(x), self.config.d_sae, dtype=torch.float32, device=self.device)
         step = max(1, _CHUNK // self.config.d_sae)
-        for x_rows, f_rows in zip(x.split(step), f.split(step), strict=True):
+        for x_rows, f_rows in zip(torch.split(x, step), torch.split(f, step), strict=True):
             self._activate(x_rows, f_rows)
         return f.view(*self._last.tokens, -1)
 
@@ -131,7 +131,7 @@ class SAE:
     @torch.no_grad()
     def decoder_norms(self) -> Tensor:
         """‖d_i‖ of every feature's decoder row, shape (m,), float32."""
-        return self.W_dec.float().norm(dim=-1)
+        return torch.linalg.vector_norm(self.W_dec.float(), dim=-1)
 
     def _enter(self, x: Tensor) -> Tensor:
         """What the encoder multiplies, shape (n, d_in); remembers how x was shaped and scaled."""

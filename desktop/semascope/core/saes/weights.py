@@ -1,6 +1,6 @@
 """Reading the tensors that a `Layout` names: from .safetensors or .npz, in float32, in our orientation, every value a number.
 
-Headers were checked against the file's size before this is called (`formats.headers`), so what is allocated here is
+Headers were checked against the file's size before this is called (`foreign.headers`), so what is allocated here is
 bounded by what lies on disk. Nothing is ever unpickled.
 """
 
@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from semascope.core.errors import UserError, from_os_error
-from semascope.core.saes.formats.headers import broken
+from semascope.core.foreign.headers import broken
 from semascope.core.saes.formats.layout import Layout
 
 _MAY_BE_INFINITE = frozenset({"threshold", "log_threshold"})
@@ -61,7 +61,7 @@ def _read_npz(path: Path, names: Iterable[str]) -> dict[str, Tensor]:
 def _check_numbers(tensor: Tensor, ours: str, name: str, path: Path) -> None:
     """Refuse NaN, and infinity where it has no meaning; a few rows at a time, for a mask as large as a decoder is large."""
     rows = tensor.reshape(-1) if tensor.dim() < 2 else tensor
-    for part in rows.split(1 << 16):
+    for part in torch.split(rows, 1 << 16):
         bad = part.isnan() if ours in _MAY_BE_INFINITE else ~part.isfinite()
         if bool(bad.any()):
             raise UserError(

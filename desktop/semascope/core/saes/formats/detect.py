@@ -5,13 +5,13 @@ Reads names, small JSON files and headers, never weights: a folder of 50 GB is a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from semascope.core.errors import UserError
+from semascope.core.foreign.folder import Folder
 from semascope.core.saes.formats import gemma_scope_1, gemma_scope_2, saelens, sparsify, unread
-from semascope.core.saes.formats.files import Folder
 from semascope.core.saes.formats.layout import Family, Layout
 
 FAMILIES: tuple[Family, ...] = (
@@ -48,14 +48,10 @@ class Detected:
         """
         if self.family.describe is None:
             raise UserError(
-                f"{self.folder.path.name} is of the release {self.family.title}, which is not read yet.",
+                f"{self.folder.path.name} is in the format of {self.family.title}, which is not read yet.",
                 "Convert it to SAELens' format, or open an SAE of another release.",
             )
-        layout = self.family.describe(self.folder)
-        chosen = self.folder.chosen
-        if chosen is not None and chosen not in {file.name for file in layout.files}:
-            raise UserError(f"{chosen} is not part of the SAE beside it.", f"Open the folder {self.folder.path}.")
-        return layout
+        return self.family.describe(self.folder)
 
 
 def detect(path: Path) -> Detected | None:
@@ -66,6 +62,8 @@ def detect(path: Path) -> Detected | None:
     """
     folder = Folder(path)
     for family in FAMILIES:
+        if folder.chosen is not None and not family.owns(folder.chosen):
+            continue
         if why := family.recognise(folder):
             return Detected(family, why, folder)
     return None
@@ -78,24 +76,28 @@ def describe(path: Path) -> Layout:
         UserError: It is no SAE that is read; the sentence says what it is instead, as far as can be told.
     """
     detected = detect(path)
-    if detected is not None:
-        return detected.describe()
-    folder = Folder(path)
+    if detected is None:
+        folder = Folder(path)
+        raise refusal(folder, list(saes_within(folder)))
+    return detected.describe()
+
+
+def refusal(folder: Folder, within: Sequence[Path]) -> UserError:
+    """Why a folder that no family recognises is no SAE; `within` are the SAEs below it."""
+    name = folder.path if folder.chosen is None else folder.path / folder.chosen
     if not folder.names:
-        raise UserError(f"{path} is an empty folder.", "Choose the folder that holds the SAE's files.")
-    within = list(saes_within(folder)) if folder.chosen is None else []
+        return UserError(f"{name} is an empty folder.", "Choose the folder that holds the SAE's files.")
     if within:
-        first = within[0].relative_to(folder.path)
-        raise UserError(
-            f"{path} holds {_several(within)}, and is none itself.", f"Open one of them, for instance {first}."
-        )
-    raise UserError(f"{path} is not an SAE of any known release.", _missing(folder))
+        several = "an SAE" if len(within) == 1 else f"{len(within)} SAEs"
+        example = within[0].relative_to(folder.path)
+        return UserError(f"{name} holds {several}, and is none itself.", f"Open one of them, for instance {example}.")
+    return UserError(f"{name} is not an SAE of any known release.", _missing(folder))
 
 
 def saes_within(folder: Folder) -> Iterator[Path]:
-    """Folders below `folder` that a family recognises: a release holds many. Looks a few levels and some hundred folders deep."""
+    """Folders below `folder` that a family recognises: a release holds many. Looks a few levels and some hundred folders far."""
     level, looked = [folder.path], 0
-    for _ in range(_DEPTH):
+    for _ in range(_DEPTH if folder.chosen is None else 0):
         below: list[Path] = []
         for parent in level:
             below += sorted(child for child in _folders(parent))
@@ -120,10 +122,6 @@ def _recognised(path: Path) -> bool:
         return detect(path) is not None
     except UserError:
         return False
-
-
-def _several(within: list[Path]) -> str:
-    return "an SAE" if len(within) == 1 else f"{len(within)} SAEs"
 
 
 def _missing(folder: Folder) -> str:

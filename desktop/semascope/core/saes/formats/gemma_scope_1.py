@@ -10,9 +10,9 @@ import re
 from typing import TYPE_CHECKING
 
 from semascope.core.errors import UserError
+from semascope.core.foreign.folder import Folder
 from semascope.core.models.hookpoint import HookPoint
 from semascope.core.saes.config import SAEConfig
-from semascope.core.saes.formats.files import Folder
 from semascope.core.saes.formats.layout import Family, Layout, Stored, measure, stored_dtype
 from semascope.core.saes.hooks import Place, from_transformer_lens
 
@@ -76,7 +76,7 @@ def describe(folder: Folder) -> Layout:
     return Layout(sae, file, (file,), _TABLE, _scale_embedding if embedding else None)
 
 
-FAMILY = Family("gemma_scope_1", "Gemma Scope 1", recognise, describe)
+FAMILY = Family("gemma_scope_1", "Gemma Scope 1", recognise, describe, files=(WEIGHTS,))
 
 
 def _places(kind: str, layer: int | None, embedding: bool, model: str) -> tuple[Place, Place]:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 
 from semascope.core.errors import UserError
+from semascope.core.foreign.fields import Fields
+from semascope.core.foreign.folder import Folder
 from semascope.core.saes.config import SAEConfig
 from semascope.core.saes.formats.architectures import architecture_name
-from semascope.core.saes.formats.fields import Fields
-from semascope.core.saes.formats.files import Folder
 from semascope.core.saes.formats.layout import Family, Layout, Stored, measure, stored_dtype
 from semascope.core.saes.hooks import Place, from_module_side
 
@@ -92,7 +92,7 @@ def describe(folder: Folder) -> Layout:
     return Layout(sae, folder.file(WEIGHTS), tuple(files), table)
 
 
-FAMILY = Family("gemma_scope_2", "Gemma Scope 2", recognise, describe)
+FAMILY = Family("gemma_scope_2", "Gemma Scope 2", recognise, describe, files=(CONFIG, WEIGHTS))
 
 
 def _places(config: Fields, named: re.Match[str] | None, model: str) -> tuple[Place, Place]:

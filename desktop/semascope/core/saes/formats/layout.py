@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from semascope.core.errors import UserError
+from semascope.core.foreign.folder import Folder
+from semascope.core.foreign.headers import FLOATS, TensorInfo
 from semascope.core.saes.config import SAEConfig
-from semascope.core.saes.formats.files import Folder
-from semascope.core.saes.formats.headers import FLOATS, TensorInfo
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -73,12 +73,18 @@ class Family:
         title: For people ("SAELens").
         recognise: Why a folder looks like one of the family, or "" when it doesn't; names and headers only.
         describe: The layout of a folder that was recognised; None while the family is known but not read.
+        files: Names of the files any one of which stands for the folder; of a family that isn't read, none.
     """
 
     name: str
     title: str
     recognise: Callable[[Folder], str]
     describe: Callable[[Folder], Layout] | None = None
+    files: tuple[str, ...] = ()
+
+    def owns(self, name: str) -> bool:
+        """Whether a file chosen by itself may be meant as the folder it lies in."""
+        return name in self.files if self.files else name.endswith((".pt", ".pth", ".safetensors"))
 
 
 def measure(header: Mapping[str, TensorInfo], table: Table, file: str) -> dict[str, int]:

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from semascope.core.errors import UserError
+from semascope.core.foreign.fields import Fields
+from semascope.core.foreign.folder import Folder
 from semascope.core.saes.config import Pursuit, SAEConfig
 from semascope.core.saes.formats.architectures import NAMES, architecture_name
-from semascope.core.saes.formats.fields import Fields
-from semascope.core.saes.formats.files import Folder
 from semascope.core.saes.formats.layout import Family, Layout, Stored, check_k, measure, stored_dtype
 from semascope.core.saes.hooks import Place, from_module_side, from_transformer_lens
 
@@ -96,7 +96,7 @@ def describe(folder: Folder) -> Layout:
     return Layout(sae, folder.file(WEIGHTS), tuple(files), table, arrange)
 
 
-FAMILY = Family("saelens", "SAELens", recognise, describe)
+FAMILY = Family("saelens", "SAELens", recognise, describe, files=(CONFIG, WEIGHTS))
 
 
 def _architecture(config: Fields) -> tuple[str, bool, bool]:

@@ -8,10 +8,10 @@ output. The run's own settings lie one folder up, above every module of the run.
 from __future__ import annotations
 
 from semascope.core.errors import UserError
+from semascope.core.foreign.fields import Fields
+from semascope.core.foreign.folder import Folder
 from semascope.core.saes.config import SAEConfig
 from semascope.core.saes.formats.architectures import architecture_name
-from semascope.core.saes.formats.fields import Fields
-from semascope.core.saes.formats.files import Folder
 from semascope.core.saes.formats.layout import Family, Layout, Stored, check_k, measure, stored_dtype
 from semascope.core.saes.hooks import NOWHERE, Place, from_module
 
@@ -72,7 +72,7 @@ def describe(folder: Folder) -> Layout:
     return Layout(sae, folder.file(WEIGHTS), (folder.file(CONFIG), folder.file(WEIGHTS)), table)
 
 
-FAMILY = Family("sparsify", "EleutherAI sparsify", recognise, describe)
+FAMILY = Family("sparsify", "EleutherAI sparsify", recognise, describe, files=(CONFIG, WEIGHTS))
 
 
 def _activation(config: Fields) -> str:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 
 from semascope.core.errors import UserError
-from semascope.core.saes.formats.files import Folder
+from semascope.core.foreign.folder import Folder
 from semascope.core.saes.formats.layout import Family
 from semascope.core.saes.formats.pickles import torch_strings
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import NoReturn
 
 from semascope.core.errors import UserError, from_os_error
-from semascope.core.saes.formats.fields import Fields
-from semascope.core.saes.formats.headers import TensorInfo, npz_header, safetensors_header
+from semascope.core.foreign.fields import Fields
+from semascope.core.foreign.headers import TensorInfo, npz_header, safetensors_header
 
 _MOST_NAMES = 20_000
 _MOST_JSON = 8 << 20
