@@ -14,6 +14,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Sequence
+from typing import Any
 
 from semascope import __version__, paths
 from semascope.cli import dictionaries, harvests, inspection, models, window
@@ -40,8 +41,8 @@ _BROKEN_PIPE = 141  # what a shell reports for a program that SIGPIPE ended
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status."""
     args = build_parser().parse_args(_with_command(list(sys.argv[1:] if argv is None else argv)))
-    if args.basedir:
-        paths.set_basedir(args.basedir)
+    if basedir := getattr(args, "basedir", ""):
+        paths.set_basedir(basedir)
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # libraries' advice to programmers
     command: Command = args.command
@@ -63,7 +64,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def build_parser() -> argparse.ArgumentParser:
     """The whole command line. Opening the window is the command without a name."""
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--basedir", metavar="DIR", help="keep settings, sessions and models in this folder")
+    # Before or after the command's name; suppressed, so that the one not given doesn't undo the other.
+    where = "keep settings, sessions and models in this folder"
+    common.add_argument("--basedir", metavar="DIR", default=argparse.SUPPRESS, help=where)
     parser = argparse.ArgumentParser(
         prog="semascope",
         parents=[common],
@@ -73,12 +76,12 @@ def build_parser() -> argparse.ArgumentParser:
         epilog="semascope COMMAND --help tells more.",
     )
     parser.add_argument("--version", action="version", version=f"semascope {__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(title="commands", prog="semascope", metavar="COMMAND", required=True)
     for command in (*COMMANDS.values(), window.WINDOW):
-        shown = {} if command is window.WINDOW else {"help": command.help}  # only named commands are listed
-        sub = commands.add_parser(
-            command.name, parents=[common], description=_sentence(command.help), allow_abbrev=False, **shown
-        )
+        settings: dict[str, Any] = {"parents": [common], "description": _sentence(command.help), "allow_abbrev": False}
+        if command is not window.WINDOW:  # argparse lists the commands that have a help
+            settings["help"] = command.help
+        sub = commands.add_parser(command.name, **settings)
         command.options(sub)
         sub.set_defaults(command=command)
     return parser

@@ -19,7 +19,9 @@ def _train_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tokens", type=at_least(1), metavar="N", help="tokens to learn from; one pass by default")
     parser.add_argument("--k", type=at_least(1), default=32, help="mean number of active features a token (32)")
     parser.add_argument("--architecture", choices=("batchtopk", "topk"), default="batchtopk")
-    parser.add_argument("--held-out", nargs="+", metavar="C", help="text to measure on; a part of the corpus by default")
+    parser.add_argument(
+        "--held-out", nargs="+", metavar="C", help="text to measure on; a part of the corpus by default"
+    )
     parser.add_argument("--context", type=at_least(2), default=128, metavar="N", help="tokens a context (128)")
     parser.add_argument("--seed", type=at_least(0), default=0, metavar="N", help="of shuffling and of the start (0)")
     parser.add_argument("--resume", action="store_true", help="go on with an interrupted training")

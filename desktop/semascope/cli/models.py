@@ -56,7 +56,9 @@ def _read(path: Path) -> str:
     """The text of a file."""
     try:
         if path.stat().st_size > _LONGEST_FILE:
-            raise UserError(f"{path.name} is larger than any model can read at once.", "Harvest it as a corpus instead.")
+            raise UserError(
+                f"{path.name} is larger than any model can read at once.", "Harvest it as a corpus instead."
+            )
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
         raise UserError(f"{path.name} is not text in UTF-8.", "Convert it first.") from None
@@ -160,9 +162,7 @@ def _generate(args: argparse.Namespace) -> int:
             "tokens": [token.string for token in steered.tokens],
             "logprobs": [token.logprob for token in steered.tokens],
             "clamps": {str(edit.feature): edit.value for edit in args.edits if edit.mode == "clamp"},
-            "edits": [
-                {"feature": edit.feature, "mode": edit.mode, "value": edit.value} for edit in args.edits
-            ],
+            "edits": [{"feature": edit.feature, "mode": edit.mode, "value": edit.value} for edit in args.edits],
             "finish": steered.finish,
             "baseline_text": baseline.text,
         }

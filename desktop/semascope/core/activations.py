@@ -51,7 +51,7 @@ class PromptActivations:
     @cached_property
     def counted(self) -> np.ndarray:
         """(T,) bool: the tokens that statistics and rankings are made of."""
-        return ~(self.special | self.sink)
+        return np.logical_not(self.special | self.sink)
 
     def of(self, feature: int) -> np.ndarray:
         """float32 (T,): one feature's activation on every token, special ones and sinks included."""

@@ -95,7 +95,13 @@ class Engine:
     def _open_model(self, request: OpenModel) -> ModelInfo:
         from semascope.core.models.open import open_model
 
-        model = open_model(request.path, request.device, request.dtype)
+        path = Path(request.path).expanduser()
+        free = _free_memory(self._model.device.type) if self._model else None
+        if free is not None and free < 2 * _size(path):
+            # No room for two at once: the old one goes first, and stays gone should the new one not open.
+            self._model = None
+            free_memory()
+        model = open_model(path, request.device, request.dtype)
         sae, self._model, self._sae = self._sae, model, None
         if sae is not None and sae.path is not None:
             # One that doesn't fit was for the model before; the answer is about the new one.
@@ -160,13 +166,18 @@ class Engine:
 
         model, tokens, steering = self._prepare(request)
         sae = self._sae
-        settings = {
-            "max_tokens": request.max_tokens,
-            "temperature": request.temperature,
-            "top_p": request.top_p,
-            "seed": request.seed,
-        }
-        streams = [Stream(model, tokens, change, **settings) for change in (None, steering)]
+        streams = [
+            Stream(
+                model,
+                tokens,
+                change,
+                max_tokens=request.max_tokens,
+                temperature=request.temperature,
+                top_p=request.top_p,
+                seed=request.seed,
+            )
+            for change in (None, steering)
+        ]
         meter = Meter(2 * request.max_tokens, "tokens")
         for stream in streams:
             for read in stream.prefill():
@@ -270,6 +281,12 @@ def _answer_activations(
     with torch.inference_mode():
         x = model.run_to(check_fit(model, sae), torch.tensor([[*prompt.ids, *answer]]))[0, len(prompt) :]
         return sae.encode_some(x, torch.tensor(features, device=sae.device)).cpu().numpy()
+
+
+def _size(path: Path) -> int:
+    """Bytes of a model's weights."""
+    files = [path] if path.is_file() else path.glob("*.safetensors")
+    return sum(file.stat().st_size for file in files)
 
 
 def _free_memory(kind: str) -> int | None:

@@ -43,7 +43,8 @@ class RandomPush(Steering):
 
     def delta(self, x: Tensor) -> Tensor:
         """See `Steering.delta`."""
-        return super().delta(x).norm(dim=-1, keepdim=True) * self._direction
+        lengths: Tensor = super().delta(x).norm(dim=-1, keepdim=True)
+        return lengths * self._direction
 
 
 @torch.inference_mode()
