@@ -149,6 +149,7 @@ def _settings(
     except OSError as error:
         raise from_os_error(error, "read the corpus") from error
     threads = torch.get_num_threads()
+    dtype = str(model.dtype).removeprefix("torch.")
     return Settings(
         model=model.fingerprint,
         sae=sae.fingerprint,
@@ -158,10 +159,10 @@ def _settings(
         context=context,
         prepend_bos=bool(sae.config.prepend_bos),
         tokens=tokens,
-        tile_tokens=tile_tokens(model.device.type, threads, batch_tokens),
+        tile_tokens=tile_tokens(model.device.type, dtype, threads, batch_tokens),
         seed=seed,
         device=model.device.type,
-        dtype=str(model.dtype).removeprefix("torch."),
+        dtype=dtype,
         threads=threads,
     )
 

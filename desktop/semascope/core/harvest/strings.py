@@ -10,6 +10,7 @@ import codecs
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -107,9 +108,19 @@ class Strings:
             out[-1] += decoder.decode(b"", final=True)
         return tuple(out), tuple(special for _, _, special in rows)
 
-    def all_pieces(self) -> list[tuple[int, str]]:
-        """Every token's id and piece."""
-        return [(int(i), str(piece)) for i, piece in self._query("SELECT id, piece FROM token ORDER BY id")]
+    @cached_property
+    def pieces_folded(self) -> list[str]:
+        """Every token's piece without its case, by id, for searches."""
+        return [piece.casefold() for piece in self._all_pieces]
+
+    @cached_property
+    def pieces_stripped(self) -> list[str]:
+        """Every token's piece without white space around it, by id."""
+        return [piece.strip() for piece in self._all_pieces]
+
+    @cached_property
+    def _all_pieces(self) -> list[str]:
+        return [str(piece) for (piece,) in self._query("SELECT piece FROM token ORDER BY id")]
 
     def document(self, index: int) -> str:
         """The name of a document, or "" if it has none."""
