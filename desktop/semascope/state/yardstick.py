@@ -30,6 +30,11 @@ class Yardstick:
     harvest: Harvest | None = None
     problem: str = ""
 
+    @property
+    def median(self) -> float | None:
+        """The median norm of the harvest's sink rule, so that a prompt greys the same tokens; None where unknown."""
+        return self.harvest.sink_rule.median if self.harvest is not None else None
+
     def maximum(self, feature: int) -> float | None:
         """The feature's highest activation in the harvest; None where it never fired or nothing is known."""
         if self.harvest is None or not 0 <= feature < self.harvest.features:

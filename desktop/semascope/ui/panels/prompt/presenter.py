@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import Enum, auto
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +21,11 @@ from semascope.jobs.records import JobRecord, Ticket
 from semascope.jobs.requests import PromptFeatures
 from semascope.state.loading import OPENING_KINDS, loading
 from semascope.state.workspace import Change, Workspace
-from semascope.state.yardstick import Yardstick, yardstick
+from semascope.state.yardstick import DENSE, Yardstick, yardstick
+from semascope.ui.panels.prompt.strong_row import StrongRow
 from semascope.ui.panels.prompt.strongest import Strong, scale_end, shares, strongest_at, strongest_overall
+from semascope.ui.widgets.numbers import activation_text
+from semascope.ui.widgets.token_text import list_form
 
 KEPT_PROMPTS = 20  # listed in the menu of recent prompts
 
@@ -66,6 +70,7 @@ class PromptPresenter(QObject):
         heat_changed: another feature, or another yardstick.
         list_changed: other strongest features, or their names and pins.
         phase_changed: `phase` or `message` changed.
+        needed(str): the person wants to open a "model" or an "sae".
     """
 
     text_changed = Signal()
@@ -73,6 +78,7 @@ class PromptPresenter(QObject):
     heat_changed = Signal()
     list_changed = Signal()
     phase_changed = Signal()
+    needed = Signal(str)
 
     def __init__(self, workspace: Workspace, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -165,6 +171,34 @@ class PromptPresenter(QObject):
                 return ""
 
     @property
+    def action(self) -> str:
+        """What the one button of a phase without a heatmap says, or ""."""
+        if self.phase not in (Phase.NO_MODEL, Phase.NO_SAE):
+            return ""
+        kind = "model" if self.phase is Phase.NO_MODEL else "sae"
+        known = getattr(self._workspace.session, kind)
+        if known is not None:
+            return f"Load {known.name}"
+        return "Open a model…" if kind == "model" else "Open an SAE…"
+
+    def act(self) -> None:
+        """What that button does: load what the session refers to, or (`needed`) ask for what it lacks."""
+        kind: Literal["model", "sae"] = "model" if self.phase is Phase.NO_MODEL else "sae"
+        session = self._workspace.session
+        if getattr(session, kind) is None:
+            self.needed.emit(kind)
+            return
+        self._workspace.opening.again(kind)
+        if kind == "model" and session.sae is not None and self._workspace.sae_info is None:
+            self._workspace.opening.again("sae")
+
+    @property
+    def can_run(self) -> bool:
+        """Whether there is a text, and a model and an SAE to read it with."""
+        engine = self._workspace.model_info is not None and self._workspace.sae_info is not None
+        return engine and bool(self.text)
+
+    @property
     def counts(self) -> str:
         """How long the prompt is, and how much of it does not count: "23 tokens · 4 special or sinks, greyed"."""
         if self._answer is None:
@@ -203,6 +237,64 @@ class PromptPresenter(QObject):
                 self._overall = strongest_overall(self._answer, self.yardstick)
             return self._overall
         return strongest_at(self._answer, self._token, self.yardstick)
+
+    def rows(self) -> tuple[StrongRow, ...]:
+        """The same as lines of the list, with a heading before the dense ones."""
+        strongest = self.strongest()
+        usual = tuple(self._row(strong) for strong in strongest if not strong.dense)
+        dense = tuple(self._row(strong) for strong in strongest if strong.dense)
+        heading = (StrongRow(None, f"Dense: active on over {DENSE:.0%} of all tokens".replace("%", " %")),)
+        return (*usual, *heading, *dense) if dense else usual
+
+    def _row(self, strong: Strong) -> StrongRow:
+        name, labelled = self.name(strong.feature)
+        value = activation_text(strong.activation)
+        about = f"Feature {strong.feature}, {name}: {value}"
+        if strong.share is not None:
+            about += f", {strong.share:.0%} of its maximum in the harvest".replace("%", " %")
+        if self._token is None and self._answer is not None:
+            about += f"\non {list_form(self._answer.strings[strong.position])}, token {strong.position}"
+        colour = self._workspace.colour_index(strong.feature)
+        return StrongRow(strong.feature, name, labelled, colour, value, strong.share, about)
+
+    def list_title(self) -> str:
+        """What the list is of."""
+        if self._answer is None:
+            return ""
+        if self._token is None:
+            return "Strongest features of the whole prompt"
+        special, sink = self._answer.special[self._token], self._answer.sink[self._token]
+        kind = ", a special token" if special else ", an attention sink" if sink else ""
+        return f"Strongest features at {list_form(self._answer.strings[self._token])}  token {self._token}{kind}"
+
+    def about_token(self, token: int) -> str:
+        """The number behind a token's colour, in words."""
+        heat = self.heat()
+        if heat is None or self._answer is None:
+            return ""
+        lines = [f"{list_form(self._answer.strings[token])}  token {token}"]
+        if heat.feature is not None:
+            value = float(heat.activations[token])
+            share = f", {value / heat.maximum:.0%} of its maximum".replace("%", " %") if heat.maximum else ""
+            lines.append(f"#{heat.feature}: {activation_text(value)}{share}")
+        if self._answer.special[token]:
+            lines.append("a special token: not counted")
+        elif self._answer.sink[token]:
+            lines.append("an attention sink: not counted")
+        return "\n".join(lines)
+
+    def scale_words(self) -> str:
+        """What the end of the scale is."""
+        heat = self.heat()
+        if heat is None:
+            return ""
+        if heat.feature is None:
+            return "Select a feature to see where it fires."
+        if heat.maximum is not None:
+            return "its maximum in the harvest"
+        if heat.end > 0:
+            return f"its highest value here. {self.yardstick.problem}".strip()
+        return "It does not fire on this prompt."
 
     def chips(self) -> tuple[int, ...]:
         """The features one click away: the selected one, unless it is pinned, then the pins."""
@@ -264,9 +356,9 @@ class PromptPresenter(QObject):
         if question == self._asked and self._error is None:
             return
         self._asked, self._error = question, None
-        request = PromptFeatures(messages=(("user", self.text),)) if self.chat else PromptFeatures(self.text)
+        messages = (("user", self.text),) if self.chat else ()
         self._ticket = self._workspace.bridge.request(
-            request,
+            PromptFeatures("" if self.chat else self.text, messages, median=self.yardstick.median),
             on_done=self._done,
             on_error=self._failed,
             kind="prompt",
