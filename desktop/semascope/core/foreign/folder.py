@@ -42,6 +42,8 @@ class Folder:
         except (OSError, ValueError) as error:
             raise UserError(f"There is nothing at {path}.", "Check the path.") from error
         is_folder = stat.S_ISDIR(mode)
+        if not is_folder and not stat.S_ISREG(mode):
+            raise UserError(f"{path} is neither a file nor a folder.", "Choose a file or a folder.")
         self.path = path if is_folder else path.parent
         self.chosen = None if is_folder else path.name
 

@@ -21,6 +21,11 @@ class Activation(ABC):
 
     independent = True
 
+    @property
+    def parameters(self) -> dict[str, Tensor]:
+        """Its tensors by SAELens' names, shape (m,) each."""
+        return {}
+
     @abstractmethod
     def apply_(self, p: Tensor) -> None:
         """Overwrite pre-activations (n, m) with activations."""
@@ -53,6 +58,10 @@ class JumpReLU(Activation):
         first = float(self.threshold[0]) if len(threshold) else 0.0
         self._uniform = first if bool((self.threshold == first).all()) else None
 
+    @property
+    def parameters(self) -> dict[str, Tensor]:
+        return {"threshold": self.threshold}
+
     def apply_(self, p: Tensor) -> None:
         if self._uniform is not None:  # BatchTopK as saved: one pass and no mask
             torch.threshold_(p, self._uniform, 0.0)
@@ -68,6 +77,10 @@ class Gated(Activation):
 
     def __init__(self, b_gate: Tensor, r_mag: Tensor, b_mag: Tensor) -> None:
         self.b_gate, self.r_mag, self.b_mag = b_gate.float(), r_mag.float(), b_mag.float()
+
+    @property
+    def parameters(self) -> dict[str, Tensor]:
+        return {"b_gate": self.b_gate, "r_mag": self.r_mag, "b_mag": self.b_mag}
 
     def apply_(self, p: Tensor) -> None:
         closed = p + self.b_gate <= 0

@@ -20,6 +20,7 @@ from semascope.core.atomic import atomic_folder
 from semascope.core.errors import UserError, from_os_error
 from semascope.core.models.hookpoint import HookPoint
 from semascope.core.saes.hooks import transformer_lens_name
+from semascope.core.saes.sae import SAE
 
 CONFIG_FILE = "cfg.json"
 WEIGHTS_FILE = "sae_weights.safetensors"
@@ -77,12 +78,12 @@ def write_saelens(
         "d_in": d_in,
         "d_sae": d_sae,
         **({"d_out": d_out} if "transcoder" in architecture else {}),
-        **(options or {}),
         "dtype": dtype,
         "device": "cpu",
         "apply_b_dec_to_input": apply_b_dec_to_input and "transcoder" not in architecture,
         "normalize_activations": normalize,
         "reshape_activations": "none",
+        **(options or {}),
         "metadata": about,
     }
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -93,3 +94,41 @@ def write_saelens(
             (beside / CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     except OSError as error:
         raise from_os_error(error, f"write the SAE to {folder}") from error
+
+
+def save_saelens(sae: SAE, folder: Path) -> None:
+    """Write an SAE of any release as a SAELens folder that `open_sae` reads back to the same numbers.
+
+    SAELens reads it too where it has such an architecture; of the others (a top-k transcoder, groupmax) it refuses the name.
+
+    Raises:
+        UserError: The folder is not empty, or the disk is full or not writable.
+    """
+    config = sae.config
+    tensors = {"W_dec": sae.W_dec, "b_dec": sae.b_dec}
+    options: dict[str, Any] = {"reshape_activations": "hook_z"} if config.heads else {}
+    if config.pursuit is not None:
+        options["max_iterations"] = config.pursuit.iterations
+        options["residual_threshold"] = config.pursuit.residual
+        options["stop_on_duplicate_support"] = config.pursuit.on_repeat
+    else:
+        tensors["W_enc"] = sae.W_enc
+        tensors |= sae.activation.parameters
+        if config.activation != "gated":
+            tensors["b_enc"] = sae.b_enc
+    if sae.W_skip is not None:
+        tensors["W_skip"] = sae.W_skip.T
+    if config.k is not None:
+        options |= {"k": config.k, "rescale_acts_by_decoder_norm": False}
+    write_saelens(
+        folder,
+        tensors,
+        architecture=config.architecture,
+        hook_point=config.hook_point,
+        hook_out=config.hook_out,
+        model_name=config.model_name,
+        metadata={"prepend_bos": config.prepend_bos, **config.metadata},
+        apply_b_dec_to_input=config.apply_b_dec_to_input,
+        normalize=config.normalize,
+        options=options,
+    )

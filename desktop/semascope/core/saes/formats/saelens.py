@@ -30,6 +30,13 @@ _BATCH_TOPK = ("batchtopk", "matryoshka_batchtopk")  # the names under which the
 _NORMALISATIONS = ("none", "expected_average_only_in", "constant_norm_rescale", "layer_norm")
 _LEGACY_ACTIVATIONS = {"relu": "relu", "tanh-relu": "tanh_relu", "topk": "topk"}
 
+_STRUCTURE = {"architecture", "d_in", "d_out", "d_sae", "k", "dtype", "device", "metadata"} | {
+    "apply_b_dec_to_input", "normalize_activations", "reshape_activations", "rescale_acts_by_decoder_norm",
+    "activation_fn", "activation_fn_str", "activation_fn_kwargs", "finetuning_scaling_factor",
+    "max_iterations", "residual_threshold", "stop_on_duplicate_support",
+}  # fmt: skip
+"""Settings that say how to compute, and are therefore no metadata."""
+
 
 def recognise(folder: Folder) -> str:
     """SAELens by the names of its two files."""
@@ -80,7 +87,7 @@ def describe(folder: Folder) -> Layout:
         hook_point=read.hook,
         hook_out=given.hook,
         model_name=about.text("model_name"),
-        prepend_bos=about.flag("prepend_bos", True),
+        prepend_bos=None if _explicit_null(about, "prepend_bos") else about.flag("prepend_bos", True),
         k=k,
         normalize=normalize,
         apply_b_dec_to_input=subtract,
@@ -88,7 +95,7 @@ def describe(folder: Folder) -> Layout:
         heads=not transcoder and _concatenates_heads(about),
         pursuit=_pursuit(config, d_in, d_sae) if activation == "matching_pursuit" else None,
         dtype=stored_dtype(header, table),
-        metadata=about.content,
+        metadata={name: value for name, value in about.content.items() if name not in _STRUCTURE},
         problems=tuple(problems),
     )
     files = [folder.file(name) for name in (CONFIG, WEIGHTS, SCALER) if name in folder.names]
@@ -189,6 +196,11 @@ def _centred(about: Fields) -> bool:
 def _concatenates_heads(about: Fields) -> bool:
     name = about.text("hook_name") or about.text("hook_point")
     return about.text("reshape_activations", "hook_z" if "hook_z" in name else "none") == "hook_z"
+
+
+def _explicit_null(about: Fields, name: str) -> bool:
+    """Whether a release says that it does not know, as those do that Semascope converted from a format without the field."""
+    return name in about.content and name not in about
 
 
 def _pursuit(config: Fields, d_in: int, d_sae: int) -> Pursuit:
