@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from semascope import paths
-from semascope.core.errors import UserError
+from semascope.core.session.copies import open_working_copy
 from semascope.core.session.document import Session
 from semascope.core.session.file import SessionFile, read_session
 
@@ -39,7 +39,7 @@ class SessionKeeper:
             if self._file is not None and self._file.path == path:
                 return self._file.session
             if paths.demo_dir().resolve() in path.parents:
-                self._replace(_demo_copy(path))
+                self._replace(open_working_copy(path, paths.sessions_dir()))
             elif os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
                 self._replace(SessionFile.open(path))
             else:
@@ -76,21 +76,6 @@ class SessionKeeper:
         if self._file is not None:
             self._file.close()
         self._file = file
-
-
-def _demo_copy(original: Path) -> SessionFile:
-    """The person's own copy of the demo's session; a new one when the demo has another dictionary than the copy."""
-    demo = read_session(original)
-    own = paths.sessions_dir() / "Demo.semascope"
-    try:
-        if own.exists():
-            file = SessionFile.open(own)
-            if file.session.dictionary == demo.dictionary:
-                return file
-            file.close()
-    except UserError:  # open in another window, or damaged: leave it, and begin another
-        pass
-    return SessionFile.create(_unused("Demo"), demo)
 
 
 def _unused(stem: str) -> Path:
