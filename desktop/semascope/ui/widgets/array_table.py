@@ -138,6 +138,7 @@ class ArrayTable(QTableView):
         super().__init__(parent)
         self.rows = ArrayTableModel(columns, self)
         self._selected: int | None = None
+        self._widths = {column.key: column.width for column in self.rows.columns}
         self._restoring = False
         self._set_up_headers()
         self.setModel(self.rows)
@@ -156,6 +157,17 @@ class ArrayTable(QTableView):
         self.doubleClicked.connect(lambda index: self.id_opened.emit(self.rows.id_at(index.row())))
         themes().changed.connect(self._fit)
         self._fit()
+
+    def set_width(self, key: str, width: int) -> None:
+        """Give a column another width (pixels at 100 %; 0 takes what is left)."""
+        self._widths[key] = width
+        self._fit()
+
+    def set_shown(self, key: str, shown: bool) -> None:
+        """Show or hide a column."""
+        if self.isColumnHidden(self.column_of(key)) == shown:
+            self.setColumnHidden(self.column_of(key), not shown)
+            self._fit()
 
     def set_delegate(self, key: str, delegate: QAbstractItemDelegate) -> None:
         """Paint a column with a delegate, which the table keeps alive."""
@@ -231,15 +243,16 @@ class ArrayTable(QTableView):
 
     def _fit(self) -> None:
         """Give the columns their widths; those without one share what is left."""
-        scale = theme().scale
         self.verticalHeader().setDefaultSectionSize(theme().row)
-        shown = [place for place in range(len(self.rows.columns)) if not self.isColumnHidden(place)]
-        fixed = sum(round(self.rows.columns[place].width * scale) for place in shown)
-        open_ended = [place for place in shown if not self.rows.columns[place].width]
-        left = max(self.viewport().width() - fixed, 40 * len(open_ended))
-        for place in shown:
-            width = round(self.rows.columns[place].width * scale)
-            self.setColumnWidth(place, width or left // len(open_ended))
+        widths = {
+            place: round(self._widths[column.key] * theme().scale)
+            for place, column in enumerate(self.rows.columns)
+            if not self.isColumnHidden(place)
+        }
+        open_ended = sum(1 for width in widths.values() if not width)
+        left = max(self.viewport().width() - sum(widths.values()), 40 * open_ended)
+        for place, width in widths.items():
+            self.setColumnWidth(place, width or left // open_ended)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

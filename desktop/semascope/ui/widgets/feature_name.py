@@ -38,8 +38,12 @@ class FeatureName(QAbstractButton):
         self.update()
 
     def sizeHint(self) -> QSize:
-        metrics = QFontMetrics(theme().ui())
-        return QSize(metrics.horizontalAdvance(f"{self._number}  {self._name}") + 4, metrics.height() + 4)
+        number = QFontMetrics(theme().tabular()).horizontalAdvance(self._number)
+        font = theme().ui()
+        font.setItalic(not self._labelled)
+        metrics = QFontMetrics(font)
+        width = number + theme().spacing(2) + metrics.horizontalAdvance(self._name)
+        return QSize(width + 6, metrics.height() + 4)  # italics lean over their advance
 
     def minimumSizeHint(self) -> QSize:
         metrics = QFontMetrics(theme().ui())

@@ -80,6 +80,9 @@ class Histogram(QWidget, spoken.Spoken):
         plot = self._plot()
         painter.fillRect(QRectF(plot.left(), plot.bottom(), plot.width(), 1), look.line)
         if not len(self._counts):
+            painter.setFont(look.small())
+            painter.setPen(look.quiet)
+            painter.drawText(plot, Qt.AlignmentFlag.AlignCenter, self.tr("never fired"))
             return
         heights = log_heights(self._counts)
         pitch = plot.width() / len(heights)
@@ -155,6 +158,7 @@ def sparkline(counts: np.ndarray, bars: int = 14) -> np.ndarray | None:
     if not len(filled):
         return None
     first, last = int(filled[0]), int(filled[-1])
-    first = max(min(first, last - bars + 1), 0)
-    parts = np.array_split(np.asarray(counts[first : last + 1], np.int64), bars)
-    return log_heights(np.array([part.sum() for part in parts]))
+    used = np.asarray(counts[first : last + 1], np.int64)
+    if len(used) < bars:
+        used = np.pad(used, (0, bars - len(used)))
+    return log_heights(np.array([part.sum() for part in np.array_split(used, bars)]))

@@ -31,7 +31,8 @@ class QuietHeader(QHeaderView):
         look = theme()
         painter.save()
         painter.fillRect(rect, look.pane)
-        painter.fillRect(rect.left(), rect.bottom(), rect.width(), 1, look.line)
+        for edge in (rect.top(), rect.bottom()):
+            painter.fillRect(rect.left(), edge, rect.width(), 1, look.line)
         words = str(self.model().headerData(logicalIndex, self.orientation(), Qt.ItemDataRole.DisplayRole) or "")
         side = self.model().headerData(logicalIndex, self.orientation(), Qt.ItemDataRole.TextAlignmentRole)
         font = look.small()

@@ -121,7 +121,7 @@ class TokenMetrics:
 
     def boxes(self, word: list[Piece]) -> list[tuple[float, float]]:
         """Left edge and width of each piece of a word, shaped as a whole where its script asks for it."""
-        if len(word) == 1 or all(max(ink, default="") < _PLAIN_BELOW for _, ink in word):
+        if all(ink.isascii() or max(ink) < _PLAIN_BELOW for _, ink in word):
             widths = [self.advance(ink) for _, ink in word]
             return list(zip(accumulate(widths, initial=0.0), widths, strict=False))
         return self._shaped([ink for _, ink in word])
@@ -217,8 +217,8 @@ class _Pass:
 
     def _put(self, blanks: int, word: list[Piece]) -> None:
         """Place a word on this line or the next; one that is wider than a line is cut between tokens."""
-        boxes = self.metrics.boxes(word)
-        total = max(left + width for left, width in boxes)
+        boxes = [(0.0, self.metrics.advance(word[0][1]))] if len(word) == 1 else self.metrics.boxes(word)
+        total = boxes[0][1] if len(word) == 1 else max(left + width for left, width in boxes)
         if total > self.limit:
             if len(word) > 1:
                 for chunk in self._cut(blanks, word, [width for _, width in boxes]):
@@ -253,6 +253,20 @@ class _Pass:
         ink = word[0][1] if len(word) == 1 else "".join(piece for _, piece in word)
         rtl = not ink.isascii() and _has_direction(ink, ("R", "AL"))
         first = len(self.token)
+        self.runs.append(Run(first, first + len(word), self.pen if rtl else self.pen + space, ink))
+        self.rtl.append(rtl)
+        self.line_rtl |= rtl
+        if len(word) == 1:  # most words, hence worth a short way
+            self.token.append(word[0][0])
+            self.x.append(self.pen)
+            self.width.append(space + total)
+            self.lead.append(blanks)
+        else:
+            self._place_boxes(blanks, word, boxes, rtl)
+        self.pen += space + total
+
+    def _place_boxes(self, blanks: int, word: list[Piece], boxes: list[tuple[float, float]], rtl: bool) -> None:
+        space = blanks * self.metrics.blank
         # The blank stands before the word: left of its first box, or right of the rightmost one in Arabic or Hebrew.
         holder = max(range(len(boxes)), key=boxes.__getitem__) if rtl else 0
         shift = self.pen if rtl else self.pen + space
@@ -262,10 +276,6 @@ class _Pass:
             self.x.append(shift + left - (space if holds and not rtl else 0.0))
             self.width.append(width + (space if holds else 0.0))
             self.lead.append(blanks if holds else 0)
-        self.runs.append(Run(first, len(self.token), shift, ink))
-        self.rtl.append(rtl)
-        self.line_rtl |= rtl
-        self.pen += space + total
 
     def _end_line(self, wrapped: bool) -> None:
         if self.line_rtl:

@@ -33,6 +33,12 @@ def list_form(token: str) -> str:
     return shown or "∅"
 
 
+def stand_in(tokens: Sequence[str], most: int) -> str:
+    """What stands for a feature without a label: its distinct top tokens, without their blanks."""
+    words = (token.strip() or token for token in tokens)
+    return ", ".join(list_form(word) for word in list(dict.fromkeys(words))[:most])
+
+
 class TokenText:
     """The tokens of one text.
 

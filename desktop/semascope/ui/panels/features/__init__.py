@@ -1,0 +1,1 @@
+"""The features panel: every feature of the SAE, one row each, found by text, filtered and sorted."""

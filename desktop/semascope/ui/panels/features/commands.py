@@ -1,0 +1,123 @@
+"""The features panel's commands, for menus, the palette and the keyboard."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from semascope.core.session import edits
+from semascope.ui.commands.registry import Command, Commands
+
+if TYPE_CHECKING:
+    from semascope.ui.panels.features.panel import FeaturesPanel
+
+_MENU = "Features"
+
+
+def add_commands(panel: FeaturesPanel, commands: Commands) -> None:
+    """Register them; all act on the selected feature or on the list."""
+    workspace, presenter = panel.workspace, panel.presenter
+
+    def chosen() -> bool:
+        return workspace.selected is not None and presenter.has_harvest
+
+    def toggle_pin() -> None:
+        feature = workspace.selected
+        if feature is not None:
+            workspace.do(edits.unpin(feature) if workspace.is_pinned(feature) else edits.pin(feature))
+
+    def pin_title() -> str:
+        feature = workspace.selected
+        if feature is None:
+            return "Pin feature"
+        return f"{'Unpin' if workspace.is_pinned(feature) else 'Pin'} feature {feature}"
+
+    def listed() -> bool:
+        return len(presenter.order) > 0
+
+    for command in (
+        Command(
+            "features.find",
+            "Find a feature",
+            "Go to the search field of the feature list",
+            panel.focus_search,
+            "Ctrl+F",
+            _MENU,
+            enabled=lambda: presenter.has_harvest,
+            section="find",
+            words="search filter text label token",
+        ),
+        Command(
+            "features.clear",
+            "Show all features",
+            "Take away the search text and every filter of the feature list",
+            panel.show_all,
+            menu=_MENU,
+            enabled=lambda: presenter.has_harvest,
+            section="find",
+            words="clear reset filter search",
+        ),
+        Command(
+            "features.next",
+            "Next feature in the list",
+            "Select the feature below the selected one",
+            lambda: panel.table.step(1),
+            "Alt+Down",
+            _MENU,
+            enabled=listed,
+            section="go",
+        ),
+        Command(
+            "features.previous",
+            "Previous feature in the list",
+            "Select the feature above the selected one",
+            lambda: panel.table.step(-1),
+            "Alt+Up",
+            _MENU,
+            enabled=listed,
+            section="go",
+        ),
+        Command(
+            "features.pin",
+            "Pin feature",
+            "Keep the selected feature at hand with a slider and a colour, or let it go",
+            toggle_pin,
+            "P",
+            _MENU,
+            enabled=chosen,
+            live_title=pin_title,
+            section="feature",
+            words="unpin slider steer",
+        ),
+    ):
+        commands.add(command)
+    for key, words in (
+        ("density", "density"),
+        ("max", "maximum"),
+        ("id", "number"),
+        ("label", "label"),
+        ("pin", "pin"),
+    ):
+        commands.add(
+            Command(
+                f"features.sort_{key}",
+                f"Sort features by {words}",
+                f"Sort the feature list by {words}; again turns the order round",
+                lambda key=key: presenter.sort_by(key),  # type: ignore[misc]
+                menu=f"{_MENU}/Sort by",
+                enabled=lambda: presenter.has_harvest,
+                words="order column",
+            )
+        )
+    for name, words in (("alive", "alive"), ("labelled", "labelled"), ("pinned", "pinned")):
+        commands.add(
+            Command(
+                f"features.only_{name}",
+                f"List only {words} features",
+                f"Leave features that are not {words} out of the list, or take them in again",
+                lambda name=name: panel.set_filter(name, not getattr(presenter.query, name)),  # type: ignore[misc]
+                menu=f"{_MENU}/Filter",
+                enabled=lambda: presenter.has_harvest,
+                checked=lambda name=name: bool(getattr(presenter.query, name)),  # type: ignore[misc]
+                words="filter",
+            )
+        )

@@ -1,0 +1,220 @@
+"""The features panel: search field, filter chips, the table, a footer. Layout and wiring; the thinking is in `presenter`."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QEvent, QObject, QPoint, Qt, QTimer
+from PySide6.QtGui import QKeyEvent, QPalette, QResizeEvent
+from PySide6.QtWidgets import QLineEdit, QMenu, QStackedLayout, QVBoxLayout, QWidget
+
+from semascope.state.workspace import Workspace
+from semascope.ui.commands.registry import Commands
+from semascope.ui.panels.features.commands import add_commands
+from semascope.ui.panels.features.filters import FilterChips
+from semascope.ui.panels.features.presenter import FeaturesPresenter
+from semascope.ui.theme import theme
+from semascope.ui.widgets.array_table import ArrayTable, Column
+from semascope.ui.widgets.empty_state import EmptyState
+from semascope.ui.widgets.plain_text import plain_label
+from semascope.ui.widgets.rule import Rule
+from semascope.ui.widgets.table_cells import (
+    BarDelegate,
+    CellDelegate,
+    DotDelegate,
+    NameDelegate,
+    SparklineDelegate,
+)
+
+_TYPING = 120  # milliseconds after a keystroke before the list is searched
+_ROOM_FOR_TOKEN = 520  # pixels at 100 % from which the top token has a column of its own
+
+
+class FeaturesPanel(QWidget):
+    """The list of all features."""
+
+    ID = "features"
+    TITLE = "Features"
+
+    def __init__(self, workspace: Workspace, commands: Commands, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("panel.features")
+        self.workspace = workspace
+        self.commands = commands
+        self.presenter = FeaturesPresenter(workspace, self)
+        self.search = QLineEdit()
+        self.chips = FilterChips()
+        self.table = ArrayTable(self._columns())
+        self.footer = plain_label(tone="quiet", size="small")
+        self._typing = QTimer(self, singleShot=True, interval=_TYPING)
+        self._build()
+        self._connect()
+        add_commands(self, commands)
+        self._show_harvest()
+
+    def focus_search(self) -> None:
+        """Put the keyboard into the search field."""
+        self.search.setFocus(Qt.FocusReason.ShortcutFocusReason)
+        self.search.selectAll()
+
+    def show_all(self) -> None:
+        """No search text and no filter."""
+        self._typing.stop()
+        self.presenter.clear()
+
+    def set_filter(self, name: str, value: object) -> None:
+        """Switch one filter."""
+        self.presenter.ask(**{name: value})
+        self.chips.show_query(self.presenter.query)
+
+    def _columns(self) -> list[Column]:
+        show = self.presenter
+        return [
+            Column("pin", "", self._pin_words, show.colour, 16, sortable=False, name=self.tr("pinned")),
+            Column("id", self.tr("id"), str, width=46, right=True),
+            Column("histogram", "", lambda _id: "", show.heights, 52, sortable=False, name=self.tr("histogram")),
+            Column("label", self.tr("label"), lambda id: show.name(id).text, show.name),
+            Column("token", self.tr("top token"), show.top_token, width=96, sortable=False),
+            Column("density", self.tr("density"), lambda id: show.density(id).text, show.density, 102, right=True),
+            Column("max", self.tr("max"), show.maximum, width=52, right=True),
+        ]
+
+    def _pin_words(self, id: int) -> str:
+        return self.tr("pinned") if self.presenter.colour(id) is not None else ""
+
+    def _build(self) -> None:
+        space = theme().spacing
+        self.search.setPlaceholderText(self.tr("label or top token"))
+        self.search.setAccessibleName(self.tr("Search features"))
+        self.search.setClearButtonEnabled(True)
+        self.table.setAccessibleName(self.tr("Features"))
+        self.table.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        for key, delegate in (
+            ("pin", DotDelegate()),
+            ("id", CellDelegate(tabular=True)),
+            ("histogram", SparklineDelegate()),
+            ("label", NameDelegate()),
+            ("token", CellDelegate(mono=True, quiet=True)),
+            ("density", BarDelegate()),
+            ("max", CellDelegate(tabular=True)),
+        ):
+            self.table.set_delegate(key, delegate)
+
+        top = QVBoxLayout()
+        top.setContentsMargins(space(3), space(3), space(3), space(2))
+        top.setSpacing(space(2))
+        top.addWidget(self.search)
+        top.addWidget(self.chips)
+        self.nothing = EmptyState(
+            self.tr("No feature fits"), "", self.tr("Show all features"), lambda: self.commands.run("features.clear")
+        )
+        self.found = QStackedLayout()
+        self.found.addWidget(self.table)
+        self.found.addWidget(self.nothing)
+        self.footer.setContentsMargins(space(3), space(2), space(3), space(2))
+        content = QWidget()
+        content.setBackgroundRole(QPalette.ColorRole.Base)
+        content.setAutoFillBackground(True)
+        column = QVBoxLayout(content)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addLayout(top)
+        column.addLayout(self.found, 1)
+        column.addWidget(Rule())
+        column.addWidget(self.footer)
+        self.empty = EmptyState(
+            self.tr("No harvest is open"),
+            self.tr("A harvest lists every feature of an SAE with its examples. Reading one needs no model."),
+            self.tr("Open a harvest…"),
+            lambda: self.commands.run("file.open_harvest"),
+        )
+        self.pages = QStackedLayout(self)
+        self.pages.setContentsMargins(0, 0, 0, 0)
+        self.pages.addWidget(self.empty)
+        self.pages.addWidget(content)
+        self.setFocusProxy(self.table)
+
+    def _connect(self) -> None:
+        presenter = self.presenter
+        presenter.listed.connect(self._show_list)
+        presenter.cells_changed.connect(self._show_cells)
+        presenter.query_changed.connect(self._show_query)
+        presenter.harvest_changed.connect(self._show_harvest)
+        self._typing.timeout.connect(lambda: presenter.ask(text=self.search.text()))
+        self.search.textEdited.connect(lambda _: self._typing.start())
+        self.search.textChanged.connect(lambda text: None if text else self._typing.start())
+        self.search.installEventFilter(self)
+        self.chips.changed.connect(self.set_filter)
+        self.table.sort_asked.connect(presenter.sort_by)
+        self.table.id_selected.connect(lambda id: self.workspace.select(id, self))
+        self.table.id_opened.connect(self._open)
+        self.table.customContextMenuRequested.connect(self._menu)
+        self.workspace.selection_changed.connect(self._show_selection)
+
+    # Showing
+
+    def _show_harvest(self) -> None:
+        self.pages.setCurrentIndex(1 if self.presenter.has_harvest else 0)
+        self.table.set_width("id", 18 + 9 * max(len(str(self.presenter.largest_id)), 3))
+        self._show_query()
+        self._show_list()
+
+    def _show_list(self) -> None:
+        self.table.show_order(self.presenter.order)
+        self.table.show_sort(self.presenter.query.sort, self.presenter.query.descending)
+        self.found.setCurrentIndex(0 if len(self.presenter.order) else 1)
+        self.footer.setText(self.presenter.summary)
+        self._show_selection(self.workspace.selected)
+
+    def _show_cells(self) -> None:
+        self.table.rows.refresh()
+        self.footer.setText(self.presenter.summary)
+
+    def _show_query(self) -> None:
+        self.chips.show_query(self.presenter.query)
+        if self.search.text() != self.presenter.query.text:
+            self.search.setText(self.presenter.query.text)
+            self._typing.stop()
+
+    def _show_selection(self, feature: int | None) -> None:
+        if feature != self.table.selected_id or feature is None or self.table.currentIndex().row() < 0:
+            self.table.select_id(feature)
+
+    # Acting
+
+    def _open(self, feature: int) -> None:
+        self.workspace.select(feature, self)
+        if "feature.open" in self.commands:
+            self.commands.run("feature.open")
+
+    def _menu(self, point: QPoint) -> None:
+        if not self.table.indexAt(point).isValid():
+            return
+        menu = QMenu(self)
+        menu.aboutToHide.connect(menu.deleteLater)
+        for id in ("feature.open", "features.pin", "feature.label", "feature.copy_number"):
+            if id in self.commands:
+                self.commands.refresh(id)
+                menu.addAction(self.commands.action(id))
+        menu.popup(self.table.viewport().mapToGlobal(point))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        hidden = self.width() < _ROOM_FOR_TOKEN * theme().scale
+        self.table.set_shown("token", not hidden)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """From the search field, ↓ goes to the list, Enter opens what is on top, Esc clears."""
+        if watched is self.search and isinstance(event, QKeyEvent) and event.type() == QEvent.Type.KeyPress:
+            if event.key() == Qt.Key.Key_Down:
+                self.table.setFocus(Qt.FocusReason.TabFocusReason)
+                self.table.step(0)
+                return True
+            if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+                self._typing.stop()
+                self.presenter.ask(text=self.search.text())
+                if len(self.presenter.order):
+                    self._open(int(self.presenter.order[0]))
+                return True
+            if event.key() == Qt.Key.Key_Escape and self.search.text():
+                self.search.clear()
+                return True
+        return super().eventFilter(watched, event)
