@@ -60,17 +60,35 @@ HARVEST = Command(
 
 def _features_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("harvest", metavar="H", help="a harvest's folder")
-    parser.add_argument("--text", metavar="Q", help="those whose label or top tokens hold this text")
-    parser.add_argument("--sort", choices=("density", "max", "id"), default="density", help="largest first (density)")
-    parser.add_argument("--limit", type=at_least(1), default=20, metavar="N", help="how many (20)")
+    parser.add_argument("--text", default="", metavar="Q", help="those with this text in their label or a top token")
+    parser.add_argument("--promotes", default="", metavar="TOKEN", help="those that make the model say this token")
+    parser.add_argument("--like", type=at_least(0), metavar="ID", help="those nearest to this feature")
+    parser.add_argument(
+        "--where", default="", metavar="FILTER", help="those for which it holds, such as 'density<1%% max>5 alive'"
+    )
+    parser.add_argument(
+        "--sort",
+        choices=("density", "max", "id"),
+        default="",
+        help="ids ascend, all else descends (by nearness with --like, effect with --promotes, else density)",
+    )
+    parser.add_argument("--limit", type=at_least(0), default=20, metavar="N", help="how many; 0 for all (20)")
     add_json(parser)
 
 
 def _features(args: argparse.Namespace) -> int:
-    from semascope.core.features.records import table
+    from semascope.core.features.records import features_record
     from semascope.core.harvest.store import Harvest
 
-    found = table(Harvest.open(args.harvest), text=args.text, sort=args.sort, limit=args.limit)
+    found = features_record(
+        Harvest.open(args.harvest),
+        text=args.text,
+        promotes=args.promotes,
+        like=args.like,
+        where=args.where,
+        sort=args.sort,
+        limit=args.limit or None,
+    )
     if args.json:
         print_json(found)
         return 0
@@ -93,10 +111,10 @@ def _feature_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _feature(args: argparse.Namespace) -> int:
-    from semascope.core.features.records import page
+    from semascope.core.features.records import feature_record
     from semascope.core.harvest.store import Harvest
 
-    record = page(Harvest.open(args.harvest), args.feature)
+    record = feature_record(Harvest.open(args.harvest), args.feature)
     if args.json:
         print_json(record)
         return 0
