@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from semascope.core.saes.sae import SAE
 
 
+def begins_with_bos(model: LanguageModel, sae: SAE | None) -> bool:
+    """Whether a text is given a BOS: the SAE's rule, else the tokenizer's habit."""
+    rule = sae.config.prepend_bos if sae is not None else None
+    return model.codec.adds_bos if rule is None else rule
+
+
 def prompt_tokens(
     model: LanguageModel, sae: SAE | None, text: str = "", messages: Sequence[tuple[str, str]] = ()
 ) -> Tokens:
@@ -31,8 +37,7 @@ def prompt_tokens(
         conversation = [{"role": role, "content": content} for role, content in messages]
         tokens = model.codec.chat(conversation, generation_prompt=messages[-1][0] != "assistant")
     else:
-        rule = sae.config.prepend_bos if sae is not None else None
-        tokens = model.codec.encode(text, prepend_bos=model.codec.adds_bos if rule is None else rule)
+        tokens = model.codec.encode(text, prepend_bos=begins_with_bos(model, sae))
     if len(tokens) == 0:
         raise UserError("The prompt is empty.", "Write some text.")
     if len(tokens) > model.context:

@@ -24,6 +24,7 @@ from semascope.core.harvest.settings import Settings, check_room, estimate, tile
 from semascope.core.harvest.source import Source
 from semascope.core.harvest.store import FORMAT, VERSION
 from semascope.core.progress import Job, Progress
+from semascope.core.prompt import begins_with_bos
 
 if TYPE_CHECKING:
     from semascope.core.models.model import LanguageModel
@@ -157,7 +158,7 @@ def _settings(
         hook_point=str(hook),
         features=sae.config.d_sae,
         context=context,
-        prepend_bos=bool(sae.config.prepend_bos),
+        prepend_bos=begins_with_bos(model, sae),
         tokens=tokens,
         tile_tokens=tile_tokens(model.device.type, dtype, threads, batch_tokens),
         seed=seed,
