@@ -1,8 +1,8 @@
 """What a person prefers, in one small JSON file. No Qt.
 
-Window geometry is not in here (`ui.shell.layout_store` has it), nor anything that belongs to a piece of work (the session has that).
-A file that can't be read, or that a newer version wrote, counts as no file: the defaults hold, and the file is left alone until
-something is changed.
+Window geometry is not in here (`ui.shell.layout_store` has it), nor anything that belongs to a piece of work (the
+session has that). A file that can't be read, or that a newer version wrote, counts as no file: the defaults hold, and
+the file is left alone until something is changed.
 """
 
 from __future__ import annotations

@@ -7,16 +7,17 @@ mirrored here as plain values; the engine lane owns the real ones. A panel reads
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from semascope.core.errors import UserError
 from semascope.core.harvest.store import Harvest
+from semascope.core.session import edits
+from semascope.core.session.document import FeatureNote, Pin, Session
 from semascope.core.session.edits import Edit
 from semascope.core.session.history import History
-from semascope.core.session.model import FeatureNote, Pin, Session
 from semascope.jobs.bridge import Bridge
 from semascope.jobs.requests import ModelInfo, SAEInfo
 from semascope.state.keeper import SessionKeeper
@@ -48,6 +49,9 @@ class Workspace(QObject):
         harvest_changed: a harvest was opened or closed.
         engine_changed: model or SAE were opened or closed.
         failed: UserError or EngineFailure that nobody else shows.
+        told: str, a sentence worth a toast that is no failure.
+        opened: kind and path, after something was opened (for the recent list).
+        corpus_found: the path of text that was opened, which is something to harvest.
         saved: the session is on disk as it is on the screen; its path, or None when a change waits.
     """
 
@@ -56,6 +60,9 @@ class Workspace(QObject):
     harvest_changed = Signal()
     engine_changed = Signal()
     failed = Signal(object)
+    told = Signal(str)
+    opened = Signal(str, object)
+    corpus_found = Signal(object)
     saved = Signal(object)
 
     def __init__(self, bridge: Bridge, parent: QObject | None = None) -> None:
@@ -97,11 +104,11 @@ class Workspace(QObject):
     @property
     def undo_text(self) -> str:
         """What undo would take back, or ""."""
-        return self._history.undo_text or ""
+        return self._history.undo_text
 
     @property
     def redo_text(self) -> str:
-        return self._history.redo_text or ""
+        return self._history.redo_text
 
     def restore(self, session: Session, text: str) -> None:
         """Put another session in place of this one; its history starts anew."""
@@ -109,11 +116,39 @@ class Workspace(QObject):
         self._history = History(session)
         self._announce(before, Change(text), save=False)
 
+    @property
+    def something_open(self) -> bool:
+        """Whether there is anything to show, or about to be."""
+        engine = self.model_info or self.sae_info or self.opening.pending
+        return bool(engine) or self.harvest is not None
+
     def save(self) -> None:
         """Write the session now, on the disk pool; of several saves the newest wins."""
         self._save_timer.stop()
         session = self.session
         self.bridge.read(lambda: self.keeper.save(session), self._on_saved, kind="save session")
+
+    def save_as(self, path: Path) -> None:
+        """Write the session to another file and go on in that one."""
+        self._save_timer.stop()
+        session = self.session
+        self.bridge.read(lambda: self.keeper.save_as(path, session), self._on_saved_as)
+
+    def save_and_release(self) -> None:
+        """Save what waits to be saved, and let go of the file: the next session gets another."""
+        waits, session, keeper = self._save_timer.isActive(), self.session, self.keeper
+        self._save_timer.stop()
+
+        def finish() -> None:
+            if waits:
+                keeper.save(session)
+            keeper.close()
+
+        self.bridge.read(finish)
+
+    def _on_saved_as(self, path: Path) -> None:
+        self.opened.emit("session", path)
+        self._on_saved(path)
 
     def _announce(self, before: Session, change: Change, save: bool = True) -> None:
         if self.session is before:
@@ -139,20 +174,11 @@ class Workspace(QObject):
     def select(self, feature: int | None, source: object = None) -> None:
         """Show a feature everywhere. A selection is remembered, but is not something to undo."""
         if feature != self.selected:
-            self.do(Edit(text="Select", apply=lambda s: replace(s, selected=feature), undoable=False), source)
-
-    @property
-    def sae_key(self) -> str:
-        """The fingerprint of the SAE that notes and pins belong to, or "" when none is known."""
-        if self.sae_info is not None:
-            return self.sae_info.fingerprint
-        if self.harvest is not None:
-            return str(self.harvest.info.get("sae", {}).get("sha256", ""))
-        return self.session.sae.sha256 if self.session.sae else ""
+            self.do(edits.select(feature), source)
 
     def pins(self) -> tuple[Pin, ...]:
         """Pinned features in order; a pin's place is its colour."""
-        return self.session.pins.get(self.sae_key, ())
+        return self.session.current_pins
 
     def is_pinned(self, feature: int) -> bool:
         return self.colour_index(feature) is not None
@@ -163,7 +189,7 @@ class Workspace(QObject):
 
     def note(self, feature: int) -> FeatureNote:
         """What a person wrote about a feature; empty when nothing."""
-        return self.session.notes.get(self.sae_key, {}).get(feature, FeatureNote())
+        return self.session.note(feature)
 
     def label(self, feature: int) -> str:
         """The person's label, else the one that came with the harvest, else ""."""

@@ -55,9 +55,7 @@ class Palette(QFrame):
         width = min(round(WIDTH * theme().scale), window.width() - theme().spacing(8))
         height = theme().row * ROWS + self.field.sizeHint().height() + theme().spacing(8)
         corner = window.mapToGlobal(window.rect().topLeft())
-        self.setGeometry(
-            corner.x() + (window.width() - width) // 2, corner.y() + theme().spacing(12), width, height
-        )
+        self.setGeometry(corner.x() + (window.width() - width) // 2, corner.y() + theme().spacing(12), width, height)
         self.show()
         self.field.setFocus(Qt.FocusReason.PopupFocusReason)
 
@@ -84,7 +82,9 @@ class Palette(QFrame):
             if fit is not None:
                 used = recent.get(command.id, len(recent) + place)
                 # With letters typed the fit decides and use breaks ties; with none, use decides.
-                ranked.append((fit - (0.3 if command.id in recent and query else 0), not command.enabled(), used, command))
+                ranked.append(
+                    (fit - (0.3 if command.id in recent and query else 0), not command.enabled(), used, command)
+                )
         return [command for *_, command in sorted(ranked, key=lambda row: row[:3])]
 
     def _next_enabled(self, row: int, step: int) -> int:
@@ -112,4 +112,3 @@ class Palette(QFrame):
             self.list.setCurrentRow(self._next_enabled(self.list.currentRow(), _MOVES[Qt.Key(event.key())]))
             return True
         return super().eventFilter(watched, event)
-

@@ -35,8 +35,6 @@ class PaletteDelegate(QStyledItemDelegate):
         taken = QFontMetrics(look.small()).horizontalAdvance(aside) + look.spacing(4)
         painter.setFont(look.ui())
         painter.setPen(look.text if enabled else look.quiet)
-        words = QFontMetrics(look.ui()).elidedText(
-            command.words_now, Qt.TextElideMode.ElideRight, room.width() - taken
-        )
+        words = QFontMetrics(look.ui()).elidedText(command.words_now, Qt.TextElideMode.ElideRight, room.width() - taken)
         painter.drawText(room, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, words)
         painter.restore()

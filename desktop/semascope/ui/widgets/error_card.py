@@ -38,7 +38,9 @@ class ErrorCard(QWidget):
         for label in (self._sentence, self._hint):
             label.setWordWrap(True)
             layout.addWidget(label)
+        layout.addSpacing(theme().spacing(1))
         layout.addLayout(buttons)
+        layout.addStretch()
 
     def show_error(self, error: Exception) -> None:
         """Show this failure."""

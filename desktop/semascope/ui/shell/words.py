@@ -1,0 +1,59 @@
+"""How the shell says what is open: names, numbers and devices in the fewest words. No Qt."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from semascope.core.harvest.store import Harvest
+from semascope.jobs.requests import ModelInfo, SAEInfo
+
+_ARCHITECTURES = {
+    "standard": "ReLU",
+    "gated": "Gated",
+    "jumprelu": "JumpReLU",
+    "topk": "TopK",
+    "batchtopk": "BatchTopK",
+    "matryoshka_batchtopk": "Matryoshka",
+    "transcoder": "Transcoder",
+    "skip_transcoder": "Skip transcoder",
+    "jumprelu_transcoder": "JumpReLU transcoder",
+}
+_DTYPES = {"bfloat16": "bf16", "float32": "fp32", "float16": "fp16"}
+
+
+def device(name: str) -> str:
+    """ "cuda:0" as people write it."""
+    kind, _, number = name.partition(":")
+    words = {"cpu": "CPU", "cuda": "CUDA", "mps": "Apple GPU"}.get(kind, kind)
+    return f"{words} {number}" if number not in ("", "0") else words
+
+
+def architecture(name: str) -> str:
+    return _ARCHITECTURES.get(name, name)
+
+
+def hook(name: str) -> str:
+    """ "resid_post.15" with a space, as a title."""
+    return name.replace(".", " ")
+
+
+def count(number: int) -> str:
+    """1,038,336 as "1.0 M": two figures are enough for a chip."""
+    for size, letter in ((1_000_000_000, "G"), (1_000_000, "M")):
+        if number >= size:
+            return f"{number / size:.1f} {letter}"
+    return f"{number / 1000:.0f} k" if number >= 10_000 else f"{number:,}"
+
+
+def harvest_name(harvest: Harvest) -> str:
+    """The folder's name; the folder above it where that says nothing."""
+    path = Path(harvest.path)
+    return path.parent.name if path.name == "harvest" else path.name
+
+
+def model_facts(info: ModelInfo) -> str:
+    return f"{_DTYPES.get(info.dtype, info.dtype)} · {device(info.device)}"
+
+
+def sae_facts(info: SAEInfo) -> str:
+    return f"{architecture(info.architecture)} · {info.d_sae:,}"
