@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from semascope import paths
-from semascope.cli.command import Command, add_json
+from semascope.cli.command import Command
 from semascope.cli.output import print_json
 
 
@@ -23,26 +23,38 @@ def demo_paths() -> dict[str, Path | None]:
     return {"model": paths.demo_model(), **found, "image_model": None, "image_sae": None}
 
 
+def _add_screenshot(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--screenshot", type=Path, metavar="PNG", help="without a screen: draw the window, write this picture, and end"
+    )
+
+
+def _demo_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="open nothing, print where the demo's parts are")
+    _add_screenshot(parser)
+
+
 def _demo(args: argparse.Namespace) -> int:
     if args.json:
         print_json({name: path and str(path.resolve()) for name, path in demo_paths().items()})
         return 0
     from semascope.ui.application import run
 
-    return run([], demo=True)
+    return run([], demo=True, screenshot=args.screenshot)
 
 
-DEMO = Command("demo", "open the window on the embedded demo", add_json, _demo, cancelled="the window was closed.")
+DEMO = Command("demo", "open the window on the embedded demo", _demo_options, _demo, cancelled="the window was closed.")
 
 
 def _window_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("paths", nargs="*", metavar="PATH", help="a session, model, SAE, harvest or corpus to open")
+    _add_screenshot(parser)
 
 
 def _window(args: argparse.Namespace) -> int:
     from semascope.ui.application import run
 
-    return run([Path(path) for path in args.paths])
+    return run([Path(path) for path in args.paths], screenshot=args.screenshot)
 
 
 WINDOW = Command("window", "open the window", _window_options, _window, cancelled="the window was closed.")

@@ -51,7 +51,8 @@ class PromptActivations:
     @cached_property
     def counted(self) -> np.ndarray:
         """(T,) bool: the tokens that statistics and rankings are made of."""
-        return np.logical_not(self.special | self.sink)
+        left_out: np.ndarray = self.special | self.sink
+        return ~left_out
 
     def of(self, feature: int) -> np.ndarray:
         """float32 (T,): one feature's activation on every token, special ones and sinks included."""

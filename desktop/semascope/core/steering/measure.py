@@ -43,8 +43,8 @@ class RandomPush(Steering):
 
     def delta(self, x: Tensor) -> Tensor:
         """See `Steering.delta`."""
-        lengths: Tensor = super().delta(x).norm(dim=-1, keepdim=True)
-        return lengths * self._direction
+        push: Tensor = super().delta(x).norm(dim=-1, keepdim=True) * self._direction
+        return push
 
 
 @torch.inference_mode()
