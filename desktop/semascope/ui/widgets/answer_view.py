@@ -15,10 +15,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QRectF, QSize
-from PySide6.QtGui import QPainter, QPaintEvent, QPalette, QPen
+from PySide6.QtGui import QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
-from semascope.ui.theme import theme, themes
+from semascope.ui.theme import theme
 from semascope.ui.widgets.plain_text import plain_label
 from semascope.ui.widgets.token_view import TokenView
 
@@ -28,6 +28,7 @@ class AnswerText(TokenView):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent, margin=0)
+        self.viewport().setAutoFillBackground(False)  # the frame's own ground shows through
         self._parting: int | None = None
 
     def set_parting(self, token: int | None) -> None:
@@ -74,8 +75,6 @@ class AnswerView(QWidget):
         layout.addLayout(head)
         layout.addWidget(self.waiting)
         layout.addWidget(self.text, 1)
-        themes().changed.connect(self._dress)
-        self._dress()
         self.say("")
 
     def say(self, sentence: str) -> None:
@@ -108,12 +107,6 @@ class AnswerView(QWidget):
             bar.setValue(bar.maximum() if follows else at)
         self.text.set_values(heat)
         self.text.set_parting(parting)
-
-    def _dress(self) -> None:
-        palette = self.text.palette()
-        palette.setColor(QPalette.ColorRole.Base, theme().background)
-        self.text.setPalette(palette)
-        self.update()
 
     # Qt
 

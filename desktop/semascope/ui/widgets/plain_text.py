@@ -18,5 +18,5 @@ def plain_label(text: str = "", parent: QWidget | None = None, *, tone: str = ""
     if tone:
         label.setProperty("tone", tone)
     if size:
-        label.setProperty("size", size)
+        label.setProperty("textSize", size)  # "size" is a property that every widget has
     return label

@@ -29,7 +29,7 @@ class ValueEdit(QLineEdit):
         self.setProperty("kind", "bare")
         self.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.setMaxLength(24)
-        self.setTextMargins(0, 0, 0, 0)
+        self.setTextMargins(0, 0, -3, 0)  # the text ends where the slider below it ends
         self._shown = ""
         self._quiet = False
         self.editingFinished.connect(self._finish)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QWidget
 
 from semascope.ui.commands.registry import Command, Commands
 from semascope.ui.panels.prompt.presenter import PromptPresenter
+from semascope.ui.widgets.front import bring_to_front
 
 MENU = "Model"
 
@@ -27,7 +29,7 @@ def add_commands(commands: Commands, presenter: PromptPresenter, text: QWidget) 
             "prompt.edit",
             "Edit the prompt",
             "Go to the prompt panel's text.",
-            lambda: text.setFocus(),
+            lambda: _edit(text),
             menu=MENU,
             section="prompt",
             words="type paste text",
@@ -54,3 +56,9 @@ def add_commands(commands: Commands, presenter: PromptPresenter, text: QWidget) 
         ),
     ):
         commands.add(command)
+
+
+def _edit(field: QWidget) -> None:
+    """Give a field the keyboard, wherever its panel is."""
+    bring_to_front(field)
+    field.setFocus(Qt.FocusReason.ShortcutFocusReason)

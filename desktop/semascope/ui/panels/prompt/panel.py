@@ -5,8 +5,8 @@ What it shows and does is decided by `presenter.py`.
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QResizeEvent
+from PySide6.QtCore import Qt, QTimer
+from PySide6.QtGui import QPalette, QResizeEvent
 from PySide6.QtWidgets import (
     QButtonGroup,
     QHBoxLayout,
@@ -23,7 +23,7 @@ from semascope.ui.commands.registry import Commands
 from semascope.ui.panels.prompt.commands import add_commands
 from semascope.ui.panels.prompt.presenter import Phase, PromptPresenter
 from semascope.ui.panels.prompt.strong_list import StrongList
-from semascope.ui.theme import theme, themes
+from semascope.ui.theme import theme
 from semascope.ui.widgets.activation_scale import ActivationScale
 from semascope.ui.widgets.empty_state import EmptyState
 from semascope.ui.widgets.error_card import ErrorCard
@@ -34,6 +34,8 @@ from semascope.ui.widgets.plain_text import plain_label
 from semascope.ui.widgets.prompt_edit import PromptEdit
 from semascope.ui.widgets.token_view import TokenView
 
+LEAST = 120  # pixels that chips, heatmap and scale have at least
+MOST = 0.6  # of the height that the heatmap takes by itself
 BESIDE = 860  # pixels from which the list stands beside the heatmap rather than below it
 PAGES = {Phase.READY: 0, Phase.FAILED: 2}  # every other phase: the empty state
 
@@ -46,7 +48,9 @@ class PromptPanel(QWidget):
 
     def __init__(self, workspace: Workspace, commands: Commands) -> None:
         super().__init__()
-        self.setObjectName(self.ID)
+        self.setObjectName(f"panel.{self.ID}")
+        self.setBackgroundRole(QPalette.ColorRole.Base)
+        self.setAutoFillBackground(True)
         self._workspace = workspace
         self._commands = commands
         self.presenter = PromptPresenter(workspace, self)
@@ -72,19 +76,21 @@ class PromptPanel(QWidget):
             button.setProperty("place", "first" if place == 0 else "last")
             self.modes.addButton(button, place)
         self.recent = QPushButton("Recent")
-        self.recent.setProperty("kind", "plain")
+        self.recent.setProperty("kind", "quiet")
         self.recent.setToolTip("Prompts that were run with Ctrl+Enter")
         self.recent_menu = QMenu(self.recent)
         self.counts = plain_label(tone="quiet", size="small")
         self.chip_bar = QWidget()
         self.chips: list[FeatureChip] = []
-        self.tokens = TokenView()
+        self._drawn = False  # the line between heatmap and list was moved by hand
+        self._chips_shown: list[tuple[int, str, bool, int | None]] = []
+        self.tokens = TokenView(margin=theme().spacing(4))
         self.tokens.setAccessibleName("Tokens of the prompt")
-        self.tokens.tooltip_for = self.presenter.about_token
+        self.tokens.tooltip_for = self._about_token
         self.scale = ActivationScale()
         self.list_title = plain_label(tone="quiet", size="small")
         self.whole = QPushButton("Whole prompt")
-        self.whole.setProperty("kind", "plain")
+        self.whole.setProperty("kind", "quiet")
         self.list = StrongList()
         self.empty = EmptyState("")
         self.failure = ErrorCard("Try again", self.presenter.run_and_keep)
@@ -140,6 +146,8 @@ class PromptPanel(QWidget):
         below.addWidget(self.list, 1)
         self.halves = QSplitter(Qt.Orientation.Vertical)
         self.halves.setChildrenCollapsible(False)
+        self.halves.setHandleWidth(1)
+        self.halves.splitterMoved.connect(self._line_drawn)
         self.halves.addWidget(heat)
         self.halves.addWidget(listed)
         self.halves.setStretchFactor(0, 3)
@@ -168,7 +176,6 @@ class PromptPanel(QWidget):
         self.list.picked.connect(presenter.select)
         self.list.pin_wanted.connect(presenter.toggle_pin)
         self.empty.button.clicked.connect(presenter.act)
-        themes().changed.connect(self._show_chips)
 
     # --- showing ----------------------------------------------------------------------------------------------
 
@@ -180,40 +187,47 @@ class PromptPanel(QWidget):
         self.recent.setEnabled(bool(presenter.recent()))
 
     def _show_answer(self) -> None:
-        answer = self.presenter.answer
-        if answer is not None:
+        reading = self.presenter.reading
+        if reading is not None:
+            answer = reading.activations
             self.tokens.set_tokens(answer.strings, answer.special, answer.sink)
+            self._fit()
         self.counts.setText(self.presenter.counts)
         self.recent.setEnabled(bool(self.presenter.recent()))
         self._show_heat()
         self._show_list()
 
     def _show_heat(self) -> None:
-        heat = self.presenter.heat()
-        if heat is not None:
+        reading, feature = self.presenter.reading, self.presenter.feature
+        if reading is not None:
+            heat = reading.heat(feature)
             self.tokens.set_values(heat.shares)
-            self.scale.show_scale(heat.end, self.presenter.scale_words())
+            self.scale.show_scale(heat.end, reading.scale_words(feature))
         self._show_chips()
         self.list.show_rows(self.list.rows, self._workspace.selected)
 
     def _show_chips(self) -> None:
-        while self.chips:
-            chip = self.chips.pop()
-            self.chip_layout.removeWidget(chip)
-            chip.deleteLater()
-        for feature in self.presenter.chips():
-            name, labelled = self.presenter.name(feature)
-            chip = FeatureChip(feature, name, labelled, self._workspace.colour_index(feature))
-            chip.setChecked(feature == self._workspace.selected)
-            chip.clicked.connect(lambda _checked, feature=feature: self.presenter.select(feature))
-            self.chip_layout.addWidget(chip)
-            self.chips.append(chip)
+        presenter, workspace = self.presenter, self._workspace
+        wanted = [(f, *presenter.name(f), workspace.colour_index(f)) for f in presenter.chips()]
+        if wanted != self._chips_shown:
+            self._chips_shown = wanted
+            self.chips = []
+            self.chip_layout.clear()
+            for feature, name, labelled, colour in wanted:
+                chip = FeatureChip(feature, name, labelled, colour)
+                chip.clicked.connect(lambda _checked, feature=feature: presenter.select(feature))
+                self.chip_layout.addWidget(chip)
+                self.chips.append(chip)
+        for chip in self.chips:
+            chip.setChecked(chip.feature == workspace.selected)
         self.chip_bar.setVisible(bool(self.chips))
 
     def _show_list(self) -> None:
-        self.list.show_rows(self.presenter.rows(), self._workspace.selected)
-        self.list_title.setText(self.presenter.list_title())
-        self.whole.setVisible(self.presenter.token is not None)
+        reading, token = self.presenter.reading, self.presenter.token
+        if reading is not None:
+            self.list.show_rows(reading.rows(token), self._workspace.selected)
+            self.list_title.setText(reading.list_title(token))
+        self.whole.setVisible(token is not None)
 
     def _show_phase(self) -> None:
         presenter = self.presenter
@@ -226,10 +240,16 @@ class PromptPanel(QWidget):
         self.counts.setText("Reading the prompt …" if presenter.working else presenter.counts)
 
     def _hover(self, token: int) -> None:
-        heat = self.presenter.heat()
-        over = heat is not None and heat.feature is not None and token >= 0
-        self.scale.set_mark(float(heat.activations[token]) if over and heat is not None else None)
+        reading, feature = self.presenter.reading, self.presenter.feature
+        if reading is None:
+            return
+        lit = token >= 0 and feature is not None
+        self.scale.set_mark(float(reading.heat(feature).activations[token]) if lit else None)
         self.presenter.point_at(token if token >= 0 else self._caret_token())
+
+    def _about_token(self, token: int) -> str:
+        reading = self.presenter.reading
+        return reading.about_token(token, self.presenter.feature) if reading is not None else ""
 
     def _caret_token(self) -> int | None:
         """The token that stays listed when the pointer leaves: the one at the caret, once the text has the keyboard."""
@@ -243,9 +263,23 @@ class PromptPanel(QWidget):
             self.recent_menu.addAction(words.replace("&", "&&")).setData(prompt)
         self.recent_menu.popup(self.recent.mapToGlobal(self.recent.rect().bottomLeft()))
 
+    def _line_drawn(self) -> None:
+        self._drawn = True
+
+    def _fit(self) -> None:
+        """Give a short text the height it needs and the list the rest, until the person draws the line themselves."""
+        if self._drawn or self.halves.orientation() is not Qt.Orientation.Vertical:
+            return
+        others = self.chip_bar.heightForWidth(self.chip_bar.width()) + self.scale.height() + 3 * theme().spacing(1)
+        wanted = self.tokens.content_height() + others
+        total = self.halves.height()
+        upper = max(LEAST, min(wanted, round(total * MOST)))
+        self.halves.setSizes([upper, total - upper])
+
     # Qt
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         beside = self.width() >= BESIDE * theme().scale
         self.halves.setOrientation(Qt.Orientation.Horizontal if beside else Qt.Orientation.Vertical)
+        QTimer.singleShot(0, self, self._fit)

@@ -74,7 +74,7 @@ class StrongDelegate(QStyledItemDelegate):
             painter.fillRect(rect, look.selection)
         elif row.feature is not None and state & QStyle.StateFlag.State_MouseOver:
             painter.fillRect(rect, look.soft)
-        inner = rect.adjusted(look.spacing(3), 0, -look.spacing(3), 0)
+        inner = rect.adjusted(look.spacing(4), 0, -look.spacing(4), 0)
         if row.feature is None:
             self._paint_heading(painter, inner, row)
         else:

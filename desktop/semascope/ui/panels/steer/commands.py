@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QWidget
+
 from semascope.ui.commands.registry import Command, Commands
 from semascope.ui.panels.steer.presenter import SteerPresenter
-from semascope.ui.widgets.prompt_edit import PromptEdit
+from semascope.ui.widgets.front import bring_to_front
 
 MENU = "Model"
 
 
-def add_commands(commands: Commands, presenter: SteerPresenter, prompt: PromptEdit) -> None:
+def add_commands(commands: Commands, presenter: SteerPresenter, prompt: QWidget) -> None:
     """Register them."""
     for command in (
         Command(
@@ -48,10 +51,16 @@ def add_commands(commands: Commands, presenter: SteerPresenter, prompt: PromptEd
             "steer.edit_prompt",
             "Edit the steering prompt",
             "Go to the prompt that baseline and steered answer share.",
-            lambda: prompt.setFocus(),
+            lambda: _edit(prompt),
             menu=MENU,
             section="steer",
             words="ask question",
         ),
     ):
         commands.add(command)
+
+
+def _edit(field: QWidget) -> None:
+    """Give a field the keyboard, wherever its panel is."""
+    bring_to_front(field)
+    field.setFocus(Qt.FocusReason.ShortcutFocusReason)

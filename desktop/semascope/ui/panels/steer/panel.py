@@ -5,6 +5,7 @@ What it shows and does is decided by `presenter.py`.
 
 from __future__ import annotations
 
+from PySide6.QtGui import QPalette
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QStackedWidget, QVBoxLayout, QWidget
 
 from semascope.state.workspace import Workspace
@@ -27,6 +28,7 @@ PROMPT_HINT = "A question or a text to continue"
 NO_PINS = "Pin a feature to steer with it."
 NO_ANSWERS = "The model's answers with and without the sliders stand here, side by side."
 OPEN_MODEL = "Open a model…"
+QUIET_PADDING = 6  # of a quiet button, whose words are to end where the frames above it do
 
 
 class SteerPanel(QWidget):
@@ -37,7 +39,9 @@ class SteerPanel(QWidget):
 
     def __init__(self, workspace: Workspace, commands: Commands) -> None:
         super().__init__()
-        self.setObjectName(self.ID)
+        self.setObjectName(f"panel.{self.ID}")
+        self.setBackgroundRole(QPalette.ColorRole.Base)
+        self.setAutoFillBackground(True)
         self._commands = commands
         self.presenter = SteerPresenter(workspace, self)
         self._build()
@@ -55,7 +59,7 @@ class SteerPanel(QWidget):
         self.remark = plain_label(tone="quiet", size="small")
         self.remark.setWordWrap(True)
         self.reset = QPushButton("Turn all off")
-        self.reset.setProperty("kind", "plain")
+        self.reset.setProperty("kind", "quiet")
         self.prompt = PromptEdit()
         self.prompt.setPlaceholderText(PROMPT_HINT)
         self.prompt.setAccessibleName("Prompt for the baseline and the steered answer")
@@ -68,7 +72,7 @@ class SteerPanel(QWidget):
         self.generate.setProperty("kind", "primary")
         self.stop = QPushButton("Stop")
         self.sampling = QPushButton()
-        self.sampling.setProperty("kind", "plain")
+        self.sampling.setProperty("kind", "quiet")
         self.sampling.setCheckable(True)
         self.sampling.setToolTip("Tokens, temperature, seed, chat template")
         self.settings = SettingsStrip()
@@ -81,10 +85,12 @@ class SteerPanel(QWidget):
         for page in (answers, self.no_model, self.failure):
             self.stage.addWidget(page)
         strip = QHBoxLayout()
+        strip.setContentsMargins(0, 0, -QUIET_PADDING, 0)
         strip.addWidget(self.remark, 1)
         strip.addWidget(self.reset)
         buttons = QHBoxLayout()
         buttons.setSpacing(space(2))
+        buttons.setContentsMargins(0, 0, -QUIET_PADDING, 0)
         buttons.addWidget(self.generate)
         buttons.addWidget(self.stop)
         buttons.addStretch(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QSize, Qt, Signal
+from PySide6.QtGui import QPalette
 from PySide6.QtWidgets import QFrame, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
 from semascope.ui.panels.steer.strength import MODE_TITLES
@@ -31,6 +32,7 @@ class PinnedList(QScrollArea):
         self.setAccessibleName("Pinned features")
         self._rows: dict[int, SliderRow] = {}
         self._column = QWidget()
+        self._column.setBackgroundRole(QPalette.ColorRole.Base)
         self._layout = QVBoxLayout(self._column)
         self._layout.setContentsMargins(0, 0, 0, 0)
         self._layout.setSpacing(0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QCheckBox, QDoubleSpinBox, QGridLayout, QSpinBox, QWidget
+from PySide6.QtWidgets import QAbstractSpinBox, QCheckBox, QDoubleSpinBox, QGridLayout, QSpinBox, QWidget
 
 from semascope.core.session.document import SteerSettings
 from semascope.ui.theme import theme
@@ -47,6 +47,9 @@ class SettingsStrip(QWidget):
         self.temperature.valueChanged.connect(lambda value: self._change(temperature=round(value, 2)))
         self.seed.valueChanged.connect(lambda value: self._change(seed=value))
         self.chat.toggled.connect(lambda value: self._change(chat=value))
+
+        for field in (self.tokens, self.temperature, self.seed):
+            field.setButtonSymbols(QAbstractSpinBox.ButtonSymbols.NoButtons)
 
     def _lay_out(self) -> None:
         grid = QGridLayout(self)
