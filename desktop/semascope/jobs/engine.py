@@ -45,6 +45,9 @@ if TYPE_CHECKING:
     from semascope.core.steering.apply import Steering
 
 
+_LARGEST_BATCH = 4096  # tokens; the first to be halved when a harvest runs out of memory
+
+
 class Engine:
     """Model, SAE and device, behind requests. Every method belongs to the lane's thread."""
 
@@ -216,20 +219,32 @@ class Engine:
         )
 
     def _harvest(self, request: RunHarvest) -> Generator[Progress, None, Any]:
+        import torch
+
         from semascope.core.harvest.run import harvest
 
         model, sae = self._pair()
-        return (
-            yield from harvest(
-                model,
-                sae,
-                [Path(path) for path in request.corpus],
-                Path(request.out),
-                tokens=request.tokens,
-                context=request.context,
-                resume=request.resume,
-            )
-        )
+        batch: int | None = None
+        while True:
+            try:
+                return (
+                    yield from harvest(
+                        model,
+                        sae,
+                        request.corpus,
+                        request.out,
+                        tokens=request.tokens,
+                        context=request.context,
+                        batch_tokens=batch,
+                        resume=request.resume and batch is None,
+                    )
+                )
+            except torch.OutOfMemoryError:  # of an accelerator; on the processor no batch is smaller
+                batch = (batch or _LARGEST_BATCH) // 2
+                if batch < request.context:
+                    raise
+            free_memory()
+            yield Progress(0, note=f"out of memory: once more with {batch:,} tokens at a time")
 
 
 def model_info(model: LanguageModel) -> ModelInfo:
