@@ -8,7 +8,6 @@ from __future__ import annotations
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QPalette, QResizeEvent
 from PySide6.QtWidgets import (
-    QButtonGroup,
     QHBoxLayout,
     QMenu,
     QPushButton,
@@ -32,8 +31,11 @@ from semascope.ui.widgets.feature_name import one_line
 from semascope.ui.widgets.flow_layout import FlowLayout
 from semascope.ui.widgets.plain_text import plain_label
 from semascope.ui.widgets.prompt_edit import PromptEdit
+from semascope.ui.widgets.segments import Segments
 from semascope.ui.widgets.token_view import TokenView
 
+CHAT_HELP = "Read it as a user's message, written as the model's own chat template writes it"
+NO_CHAT = "The open model has no chat template"
 LEAST = 120  # pixels that chips, heatmap and scale have at least
 MOST = 0.6  # of the height that the heatmap takes by itself
 BESIDE = 860  # pixels from which the list stands beside the heatmap rather than below it
@@ -66,15 +68,7 @@ class PromptPanel(QWidget):
         self.text = PromptEdit(least=2, most=7)
         self.text.setPlaceholderText("Type or paste a text")
         self.text.setAccessibleName("Prompt whose features are read")
-        self.raw, self.chat = QPushButton("Text"), QPushButton("Chat")
-        self.raw.setToolTip("Read the text as it is")
-        self.chat.setToolTip("Read it as a user's message, as the model's chat template writes it")
-        self.modes = QButtonGroup(self)
-        for place, button in enumerate((self.raw, self.chat)):
-            button.setCheckable(True)
-            button.setProperty("kind", "segment")
-            button.setProperty("place", "first" if place == 0 else "last")
-            self.modes.addButton(button, place)
+        self.mode = Segments((("Text", "Read the text as it is"), ("Chat", CHAT_HELP)), "How the prompt is read")
         self.recent = QPushButton("Recent")
         self.recent.setProperty("kind", "quiet")
         self.recent.setToolTip("Prompts that were run with Ctrl+Enter")
@@ -97,13 +91,9 @@ class PromptPanel(QWidget):
 
     def _lay_out(self) -> None:
         space = theme().spacing
-        modes = QHBoxLayout()
-        modes.setSpacing(0)
-        modes.addWidget(self.raw)
-        modes.addWidget(self.chat)
         bar = QHBoxLayout()
         bar.setSpacing(space(2))
-        bar.addLayout(modes)
+        bar.addWidget(self.mode)
         bar.addWidget(self.recent)
         bar.addStretch(1)
         bar.addWidget(self.counts)
@@ -166,7 +156,7 @@ class PromptPanel(QWidget):
         self.text.edited.connect(presenter.write)
         self.text.settled.connect(presenter.run)
         self.text.submitted.connect(presenter.run_and_keep)
-        self.modes.idClicked.connect(lambda place: presenter.set_chat(place == 1))
+        self.mode.chosen.connect(lambda place: presenter.set_chat(place == 1))
         self.recent.clicked.connect(self._open_recent)
         self.recent_menu.triggered.connect(lambda action: presenter.recall(action.data()))
         self.tokens.hovered.connect(self._hover)
@@ -182,8 +172,8 @@ class PromptPanel(QWidget):
     def _show_text(self) -> None:
         presenter = self.presenter
         self.text.show_text(presenter.text)
-        (self.chat if presenter.chat else self.raw).setChecked(True)
-        self.chat.setEnabled(presenter.can_chat)
+        self.mode.show_choice(int(presenter.chat))
+        self.mode.set_possible(1, presenter.can_chat, CHAT_HELP if presenter.can_chat else NO_CHAT)
         self.recent.setEnabled(bool(presenter.recent()))
 
     def _show_answer(self) -> None:

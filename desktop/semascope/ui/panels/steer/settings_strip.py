@@ -5,14 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QAbstractSpinBox, QCheckBox, QDoubleSpinBox, QGridLayout, QSpinBox, QWidget
+from PySide6.QtWidgets import QDoubleSpinBox, QGridLayout, QSpinBox, QWidget
 
 from semascope.core.session.document import SteerSettings
 from semascope.ui.theme import theme
 from semascope.ui.widgets.gesture import Gesture
 from semascope.ui.widgets.plain_text import plain_label
+from semascope.ui.widgets.segments import Segments
 
 LONGEST_ANSWER = 4096
+CHAT_HELP = "Ask it as a user's message, written as the model's own chat template writes it"
+NO_CHAT = "The open model has no chat template"
 
 
 class SettingsStrip(QWidget):
@@ -41,15 +44,15 @@ class SettingsStrip(QWidget):
         self.seed.setRange(0, 2**31 - 1)
         self.seed.setToolTip("Both answers are drawn with the same seed")
         self.seed.setAccessibleName("Seed of both answers")
-        self.chat = QCheckBox("Chat template")
+        self.mode = Segments((("Text", "Continue the prompt as it is"), ("Chat", CHAT_HELP)), "How the prompt is asked")
         self._lay_out()
         self.tokens.valueChanged.connect(lambda value: self._change(max_tokens=value))
         self.temperature.valueChanged.connect(lambda value: self._change(temperature=round(value, 2)))
         self.seed.valueChanged.connect(lambda value: self._change(seed=value))
-        self.chat.toggled.connect(lambda value: self._change(chat=value))
+        self.mode.chosen.connect(lambda place: self._change(chat=place == 1))
 
         for field in (self.tokens, self.temperature, self.seed):
-            field.setButtonSymbols(QAbstractSpinBox.ButtonSymbols.NoButtons)
+            field.lineEdit().setTextMargins(6, 0, 6, 0)  # a style sheet's padding does not reach it
 
     def _lay_out(self) -> None:
         grid = QGridLayout(self)
@@ -62,7 +65,7 @@ class SettingsStrip(QWidget):
             label.setBuddy(field)
             grid.addWidget(label, place // 2, place % 2 * 2)
             grid.addWidget(field, place // 2, place % 2 * 2 + 1)
-        grid.addWidget(self.chat, 1, 2, 1, 2)
+        grid.addWidget(self.mode, 1, 2, 1, 2)
         grid.setColumnStretch(1, 1)
         grid.setColumnStretch(3, 1)
 
@@ -72,11 +75,8 @@ class SettingsStrip(QWidget):
         for field, value in ((self.tokens, settings.max_tokens), (self.temperature, settings.temperature)):
             self._set(field, value)
         self._set(self.seed, settings.seed)
-        blocked = self.chat.blockSignals(True)
-        self.chat.setChecked(settings.chat and can_chat)
-        self.chat.blockSignals(blocked)
-        self.chat.setEnabled(can_chat)
-        self.chat.setToolTip("" if can_chat else "The open model has no chat template")
+        self.mode.show_choice(int(settings.chat and can_chat))
+        self.mode.set_possible(1, can_chat, CHAT_HELP if can_chat else NO_CHAT)
 
     def _set(self, field: QSpinBox | QDoubleSpinBox, value: float) -> None:
         if field.value() != value:
