@@ -13,6 +13,9 @@ from torch import Tensor
 
 from semascope.core.saes.config import SAEConfig
 
+PER_TOKEN = frozenset({"layer_norm", "constant_norm_rescale"})
+"""The ways of normalising whose factor each token has for itself."""
+
 
 class Scale(NamedTuple):
     """The way back from the SAE's units: factor and shift, shape (n, 1) each, or plain numbers."""

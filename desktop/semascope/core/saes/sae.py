@@ -19,7 +19,7 @@ from torch import Tensor
 from semascope.core.errors import UserError
 from semascope.core.saes.activations import make_activation
 from semascope.core.saes.config import SAEConfig
-from semascope.core.saes.normalise import Scale, normalise
+from semascope.core.saes.normalise import PER_TOKEN, Scale, normalise
 
 _LINEAR = frozenset({"W_enc", "b_enc", "W_dec", "b_dec", "W_skip"})
 
@@ -81,7 +81,7 @@ class SAE:
         step = max(1, _CHUNK // self.config.d_sae)
         for x_rows, f_rows in zip(torch.split(x, step), torch.split(f, step), strict=True):
             self._activate(x_rows, f_rows)
-        return f.view(*self._last.tokens, -1)
+        return f.view(*self._last.tokens, self.config.d_sae)
 
     @torch.no_grad()
     def decode(self, f: Tensor) -> Tensor:
@@ -100,8 +100,10 @@ class SAE:
                 "Encode the same tokens first.",
             )
         rows = f.reshape(-1, f.shape[-1]).to(self.device, self.dtype)
-        x_hat = torch.addmm(self.b_dec, rows, self.W_dec).float() * scale.factor + scale.shift
-        return x_hat.view(*tokens, *unit) if f.shape[:-1] == tokens else x_hat.view(*f.shape[:-1], -1)
+        x_hat = torch.addmm(self.b_dec, rows, self.W_dec).float()
+        if isinstance(scale.factor, Tensor):
+            x_hat = x_hat * scale.factor + scale.shift
+        return x_hat.view(*f.shape[:-1], *(unit if f.shape[:-1] == tokens else self.b_dec.shape))
 
     def __call__(self, x: Tensor) -> Tensor:
         """decode(encode(x)), plus x W_skip where there is a skip connection; shape (…, d_out)."""
@@ -116,17 +118,17 @@ class SAE:
         x = self._enter(x)
         p = torch.addmm(self.b_enc[ids], x, self.W_enc.T[ids].T).float()
         self.activation.some(ids).apply_(p)
-        return p.view(*self._last.tokens, -1)
+        return p.view(*self._last.tokens, len(ids))
 
     @torch.no_grad()
     def directions(self, x: Tensor, ids: Tensor) -> Tensor:
         """∂x̂/∂f of the features ids in raw model units: (1, k, d_out), or (…, k, d_out) where each token x has its scale."""
         rows = self.W_dec[ids].float()
+        if self.config.normalize not in PER_TOKEN or self.config.is_transcoder:
+            return rows[None]
         self._enter(x)
-        tokens, _, scale = self._last
-        if isinstance(scale.factor, Tensor):
-            return (scale.factor[..., None] * rows).view(*tokens, *rows.shape)
-        return rows[None] * scale.factor
+        factor = torch.as_tensor(self._last.scale.factor)
+        return (factor[..., None] * rows).view(*self._last.tokens, *rows.shape)
 
     @torch.no_grad()
     def decoder_norms(self) -> Tensor:
