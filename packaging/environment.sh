@@ -24,6 +24,7 @@ libxcb-sync.so.1 libxcb-sync1
 libxcb-xfixes.so.0 libxcb-xfixes0
 libxcb-xkb.so.1 libxcb-xkb1
 DejaVuSans.ttf fonts-dejavu-core
+Inter-Regular fonts-inter
 NotoColorEmoji.ttf fonts-noto-color-emoji
 NotoSansCJK-Regular.ttc fonts-noto-cjk
 "
