@@ -36,6 +36,7 @@ HARVEST_TOPIC_TOKENS = 13_000
 SAMPLE_BYTES = 380_000
 TARGETS = (125, 252, 252, 380)  # a document ends at the first paragraph that reaches one of these, in tokens
 LONGEST = 460
+THIRTEEN_OF = 20  # of every twenty documents without a topic thirteen are learned from, which keeps the training short
 
 QUOTAS = {  # tokens taken of each source; the generated topics are taken whole
     "factbook": 420_000,
@@ -105,10 +106,7 @@ def documents_of(items: Iterable[Item], tokenizer: Tokenizer, rng: random.Random
             gathered.paragraphs.append(item.joiner.join(item.paragraphs))
     for section in [*sections, *short.values()]:
         documents += cut(section, tokenizer, rng)
-    rendered = [
-        "".join(f"<|im_start|>{role}\n{content}<|im_end|>\n" for role, content in chat.turns)
-        for chat in chats
-    ]
+    rendered = ["".join(f"<|im_start|>{role}\n{content}<|im_end|>\n" for role, content in chat.turns) for chat in chats]
     for chat, tokens in zip(chats, count_tokens(tokenizer, rendered), strict=True):
         turns = [{"role": role, "content": content} for role, content in chat.turns]
         record: dict[str, object] = {"chat": turns, "source": chat.source, "language": chat.language}
@@ -149,9 +147,7 @@ def shorten(paragraph: str, limit: int = 900) -> list[str]:
         return [paragraph]
     parts, held = [], ""
     separator = "\n" if paragraph.count("\n") > 4 else " "
-    pieces = (
-        paragraph.split("\n") if separator == "\n" else re.split(r"(?<=[.!?;。！？])\s*(?=\S)", paragraph)
-    )
+    pieces = paragraph.split("\n") if separator == "\n" else re.split(r"(?<=[.!?;。！？])\s*(?=\S)", paragraph)
     for piece in pieces:
         if held and len(held) + len(piece) > limit:
             parts.append(held)
@@ -190,9 +186,7 @@ def take_quotas(documents: list[Document], rng: random.Random) -> list[Document]
     taken: Counter[str] = Counter()
     kept = []
     for document in documents:
-        quota = QUOTAS.get(
-            document.source, QUOTAS["handbook"] if document.source.startswith("handbook") else None
-        )
+        quota = QUOTAS.get(document.source, QUOTAS["handbook"] if document.source.startswith("handbook") else None)
         key = document.key()
         if key in seen or (quota is not None and taken[document.source] >= quota):
             continue
@@ -225,9 +219,7 @@ def choose_harvest(documents: list[Document]) -> list[Document]:
     for document in documents:
         topic = str(document.record.get("topic", ""))
         totals[document.source] += document.tokens
-        if taken[document.source] >= (
-            HARVEST_TOPIC_TOKENS if topic else HARVEST_SHARE * totals[document.source]
-        ):
+        if taken[document.source] >= (HARVEST_TOPIC_TOKENS if topic else HARVEST_SHARE * totals[document.source]):
             continue
         taken[document.source] += document.tokens
         chosen.append(document)
@@ -252,14 +244,24 @@ def choose_sample(documents: list[Document]) -> list[Document]:
     return sample
 
 
-def write(path: Path, documents: list[Document], seed: int) -> None:
-    """Write the documents in a shuffled order, so that a reader never sees half a file."""
+def shuffled(documents: list[Document], seed: int) -> list[Document]:
+    """The documents in a random order."""
     ordered = list(documents)
     random.Random(seed).shuffle(ordered)
+    return ordered
+
+
+def thin(documents: list[Document]) -> list[Document]:
+    """Every document about a topic, and thirteen of every twenty others."""
+    return [document for i, document in enumerate(documents) if "topic" in document.record or i % THIRTEEN_OF < 13]
+
+
+def write(path: Path, documents: list[Document]) -> None:
+    """Write the documents, so that a reader never sees half a file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
     with partial.open("w", encoding="utf-8") as file:
-        for document in ordered:
+        for document in documents:
             file.write(json.dumps(document.record, ensure_ascii=False) + "\n")
     partial.replace(path)
 
@@ -290,9 +292,7 @@ def main() -> None:
     """Fetch, read, cut, choose and write."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--cache", type=Path, default=Path("build/demo/sources"), help="keeps packages")
-    parser.add_argument(
-        "--tokenizer", type=Path, default=Path("build/demo/tokenizer"), help="has tokenizer.json"
-    )
+    parser.add_argument("--tokenizer", type=Path, default=Path("build/demo/tokenizer"), help="has tokenizer.json")
     parser.add_argument("--out", type=Path, default=Path("build/demo"))
     parser.add_argument("--sample", type=Path, default=Path("resources/demo/corpus/sample.jsonl"))
     options = parser.parse_args()
@@ -307,10 +307,11 @@ def main() -> None:
         print(f"{name}: {len(found):,} documents, {sum(d.tokens for d in found):,} tokens", file=sys.stderr)
     kept = take_quotas(documents, rng)
     train, heldout = split_heldout(kept)
-    harvest, sample = choose_harvest(train), choose_sample(train)
+    harvest, sample = shuffled(choose_harvest(train), SEED), shuffled(choose_sample(train), SEED)
+    train, heldout = thin(shuffled(train, SEED)), shuffled(heldout, SEED)
     for name, chosen in (("train", train), ("heldout", heldout), ("harvest", harvest), ("sample", sample)):
-        write(options.out / f"{name}.jsonl", chosen, SEED)
-    write(options.sample, sample, SEED)
+        write(options.out / f"{name}.jsonl", chosen)
+    write(options.sample, sample)
     licences.write(options.sample.parent / "LICENCES.md", total_by_source(train))
     for field in ("source", "language", "topic"):
         print_table("train", train, field)

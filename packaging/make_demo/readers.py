@@ -140,9 +140,7 @@ def read_factbook(folder: Path) -> Iterator[Item]:
                 heading = FACTBOOK_FIELDS[field]
                 paragraphs.append(f"{name}, {heading}: {text}")
                 if 160 < len(text) < 1500 and field != "Background":
-                    yield ask(
-                        f"What can you tell me about the {heading} of {name}?", capital(text), "factbook-chat"
-                    )
+                    yield ask(f"What can you tell me about the {heading} of {name}?", capital(text), "factbook-chat")
                 elif field == "Background":
                     yield ask(f"Tell me about the history of {name}.", text, "factbook-chat")
         yield Section(paragraphs, "factbook")
@@ -231,14 +229,10 @@ def read_wordnet(folder: Path, seed: int) -> Iterator[Item]:
             if len(gloss) > 120:
                 answer = f"{capital(words[0])}: {definition}."
                 if examples:
-                    answer += (
-                        " For example: " + "; ".join(f"“{text.strip(chr(34))}”" for text in examples) + "."
-                    )
+                    answer += " For example: " + "; ".join(f"“{text.strip(chr(34))}”" for text in examples) + "."
                 if len(words) > 1:
                     answer += f" It is also called {', '.join(words[1:])}."
-                question = (
-                    f"What does it mean to {words[0]}?" if part == "verb" else f"What does “{words[0]}” mean?"
-                )
+                question = f"What does it mean to {words[0]}?" if part == "verb" else f"What does “{words[0]}” mean?"
                 questions.append(ask(question, answer, "wordnet-chat"))
     rng = random.Random(seed)
     for subject in sorted(by_subject):
@@ -246,9 +240,7 @@ def read_wordnet(folder: Path, seed: int) -> Iterator[Item]:
         runs = [entries[i : i + 8] for i in range(0, len(entries), 8)]
         rng.shuffle(runs)
         for run in runs:
-            yield Section(
-                [f"Words about {WORDNET_FILES.get(subject, 'things')}.", *run], "wordnet", joiner="\n"
-            )
+            yield Section([f"Words about {WORDNET_FILES.get(subject, 'things')}.", *run], "wordnet", joiner="\n")
     rng.shuffle(questions)
     for first, second in zip(questions[0::2], questions[1::2], strict=False):
         yield Chat(first.turns + second.turns, "wordnet-chat")
@@ -261,10 +253,7 @@ def read_jargon(folder: Path) -> Iterator[Item]:
         head, _, body = entry.partition("\n")
         paragraphs = [squeeze(block) for block in re.split(r"\n\s*\n", body)]
         clean = [re.sub(r"\{\s*([^}]*?)\s*\}", r"\1", block) for block in paragraphs]
-        clean = [
-            re.sub(r"^(/[^/]+/,?\s*)+([a-z.,/ ]{1,20}\.)?\s*|^[a-z., ]{1,20}\.$", "", block)
-            for block in clean
-        ]
+        clean = [re.sub(r"^(/[^/]+/,?\s*)+([a-z.,/ ]{1,20}\.)?\s*|^[a-z., ]{1,20}\.$", "", block) for block in clean]
         clean = [block for block in clean if len(block) > 20 and not UNWANTED.search(block)]
         if clean and len(head) < 60:
             yield Section([f"{head}: {clean[0]}", *clean[1:]], "jargon")
@@ -318,9 +307,7 @@ def read_austen(folder: Path) -> Iterator[Item]:
         lines = list(r_strings(vector))
         for chapter in re.split(r"\n(?=(?:CHAPTER|Chapter|VOLUME) )", "\n".join(lines)):
             paragraphs = [squeeze(block) for block in chapter.split("\n\n")]
-            yield Section(
-                [text.replace("_", "") for text in paragraphs if len(text) > 25], "austen", joiner="\n"
-            )
+            yield Section([text.replace("_", "") for text in paragraphs if len(text) > 25], "austen", joiner="\n")
 
 
 def r_strings(data: bytes) -> Iterator[str]:

@@ -31,9 +31,7 @@ def read_python_docs(folder: Path) -> Iterator[Item]:
         text = re.sub(r":[\w:+-]+:`([^`<]*?)\s*(?:<[^>]*>)?`", lambda match: match[1].lstrip("~!."), text)
         text = re.sub(r"`([^`<]+?)\s*<[^>]+>`_+", r"\1", text)
         text = re.sub(r"\*\*Source code:\*\*.*", "", text)
-        text = re.sub(
-            r"(?m)^(\s*)\.\. (\w+)::\s*", lambda match: match[1] + RST_WORDS.get(match[2], ""), text
-        )
+        text = re.sub(r"(?m)^(\s*)\.\. (\w+)::\s*", lambda match: match[1] + RST_WORDS.get(match[2], ""), text)
         text = re.sub(r"(?m)^\s*\.\. .*\n", "", text)
         text = text.replace("``", "`").replace("|version|", "3.11").replace("\\ ", "")
         for part in re.split(r"\n(?=[^\n]+\n[=*~^\-]{4,}\n)", text):
@@ -68,9 +66,7 @@ def code_sections(paths: list[Path], source: str, comment: str = "#") -> Iterato
         except UnicodeDecodeError:
             continue
         blocks = [block.strip("\n") for block in re.split(r"\n\s*\n", text)]
-        while blocks and (
-            blocks[0].lstrip().startswith((comment, "/*", "//", "#!")) or "opyright" in blocks[0]
-        ):
+        while blocks and (blocks[0].lstrip().startswith((comment, "/*", "//", "#!")) or "opyright" in blocks[0]):
             blocks.pop(0)
         blocks = [
             block
@@ -100,18 +96,14 @@ def read_code(folders: dict[str, Path]) -> Iterator[Item]:
     yield from code_sections(sorted((folders["libsqlite3-dev"] / "usr/include").glob("*.h")), "code-c", "/*")
     script = sorted((folders["express"] / "package/lib").glob("*.js"))
     script += sorted((folders["jquery"] / "package/src").rglob("*.js"))
-    script += [
-        path for path in sorted((folders["lodash"] / "package").glob("*.js")) if path.stat().st_size < 20_000
-    ]
+    script += [path for path in sorted((folders["lodash"] / "package").glob("*.js")) if path.stat().st_size < 20_000]
     script += sorted((folders["bootstrap"] / "package/js/src").rglob("*.js"))
     yield from code_sections(script, "code-javascript", "//")
     styles = sorted((folders["bootstrap"] / "package/scss").rglob("*.scss"))
     yield from code_sections(styles, "code-css", "//")
     shell = [folders["n"] / "package/bin/n", *sorted((folders["bats"] / "package").glob("*.sh"))]
     shell += [
-        path
-        for path in sorted((folders["bats"] / "package/libexec/bats-core").iterdir())
-        if path.suffix != ".awk"
+        path for path in sorted((folders["bats"] / "package/libexec/bats-core").iterdir()) if path.suffix != ".awk"
     ]
     shell += sorted((folders["bats"] / "package/lib/bats-core").glob("*.bash"))
     yield from code_sections(shell, "code-shell")
@@ -126,6 +118,4 @@ def read_code(folders: dict[str, Path]) -> Iterator[Item]:
         )
     for name in ("express", "bootstrap", "jquery", "lodash", "bats"):
         lines = (folders[name] / "package/package.json").read_text(encoding="utf-8").splitlines()
-        yield Section(
-            ["\n".join(lines[i : i + 20]) for i in range(0, len(lines), 20)], "code-json", joiner="\n"
-        )
+        yield Section(["\n".join(lines[i : i + 20]) for i in range(0, len(lines), 20)], "code-json", joiner="\n")

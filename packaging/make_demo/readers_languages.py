@@ -182,15 +182,11 @@ def read_places(names: Path, dates: Path) -> Iterator[Item]:
     for by_language in territories.values():
         if len(by_language) > 10:
             english = by_language["en"]
-            others = ", ".join(
-                f"{language}: {name}" for language, name in by_language.items() if language != "en"
-            )
+            others = ", ".join(f"{language}: {name}" for language, name in by_language.items() if language != "en")
             yield Section([f"{english} in other languages is {others}."], "place-names", "mul", joiner="\n")
     for language in PLACE_LANGUAGES:
         path = dates / f"package/main/{language}/ca-gregorian.json"
-        calendar = json.loads(path.read_text(encoding="utf-8"))["main"][language]["dates"]["calendars"][
-            "gregorian"
-        ]
+        calendar = json.loads(path.read_text(encoding="utf-8"))["main"][language]["dates"]["calendars"]["gregorian"]
         months = list(calendar["months"]["stand-alone"]["wide"].values())
         days = list(calendar["days"]["stand-alone"]["wide"].values())
         yield Section([", ".join(days) + ".", ", ".join(months) + "."], "place-names", language, joiner="\n")
@@ -241,9 +237,7 @@ def read_chatterbot(folder: Path, seed: int) -> Iterator[Item]:
                     else:
                         rest.append(pair)
                 pairs = rest
-                spoken = [
-                    turn for question, answer in run for turn in (("user", question), ("assistant", answer))
-                ]
+                spoken = [turn for question, answer in run for turn in (("user", question), ("assistant", answer))]
                 yield Chat(spoken, "chatterbot", language)
 
 
@@ -252,9 +246,7 @@ def read_pyrit(folder: Path) -> Iterator[Item]:
     path = folder / "pyrit/datasets/scorer_evals/refusal_scorer/refusal.csv"
     with path.open(encoding="utf-8", newline="") as file:
         rows = [row for row in csv.reader(file) if len(row) == 4][1:]
-    harmful = re.compile(
-        r"(?i)fraud|exploit|hack|steal|attack|weapon|bomb|kill|drug|illegal|malware|hate|racis|suicid"
-    )
+    harmful = re.compile(r"(?i)fraud|exploit|hack|steal|attack|weapon|bomb|kill|drug|illegal|malware|hate|racis|suicid")
     for objective, answer, refused, _ in rows:
         if UNWANTED.search(objective + answer) or (refused != "1" and harmful.search(objective)):
             continue

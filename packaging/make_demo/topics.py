@@ -165,9 +165,7 @@ def write_topic(path: Path, common: Slots, seed: int) -> Iterator[Item]:
     table = tomllib.loads(path.read_text(encoding="utf-8"))
     topic, parts = path.stem.replace("_", "-"), table["part"]
     writer = Writer(common | table.get("slots", {}), f"{seed} {topic}")
-    sizes = [
-        sum(len(part.get(key, "")) for key in ("body", "answers", "questions", "snippets")) for part in parts
-    ]
+    sizes = [sum(len(part.get(key, "")) for key in ("body", "answers", "questions", "snippets")) for part in parts]
     left = 0.0  # what one part leaves, the next may spend
     for part, size in zip(parts, sizes, strict=True):
         left, failures = max(left, 0) + table["budget"] * size / sum(sizes), 0
@@ -177,9 +175,7 @@ def write_topic(path: Path, common: Slots, seed: int) -> Iterator[Item]:
             if item is None:
                 failures += 1
                 continue
-            left -= sum(
-                map(len, item.paragraphs if isinstance(item, Section) else [text for _, text in item.turns])
-            )
+            left -= sum(map(len, item.paragraphs if isinstance(item, Section) else [text for _, text in item.turns]))
             yield item
 
 
