@@ -45,7 +45,8 @@ def open_model(path: str | Path, device: str | None = None, dtype: str | None = 
     generation = getattr(module, "generation_config", None)
     eos = getattr(generation, "eos_token_id", None)
     eos_ids = [] if eos is None else [eos] if isinstance(eos, int) else list(eos)
-    files = [path] if gguf else [path / "config.json", *path.glob("*.safetensors")]
+    # The weights alone say which model this is: config.json is rewritten by every release of transformers that saves it.
+    files = [path] if gguf else list(path.glob("*.safetensors"))
     return LanguageModel(module, TextCodec(tokenizer, eos_ids), path, fingerprint(files))
 
 
