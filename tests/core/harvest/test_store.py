@@ -13,10 +13,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
+from transformers import AutoTokenizer
 
 from semascope.core.errors import UserError
 from semascope.core.harvest.arrays import Stream, map_arrays, write_arrays
 from semascope.core.harvest.store import Harvest
+from semascope.core.models.text import TextCodec
 
 
 def test_opens_quickly_and_without_torch(small_harvest_path: Path) -> None:
@@ -125,6 +127,17 @@ def test_labels_that_ship_with_a_harvest(small_harvest_path: Path, tmp_path: Pat
     shutil.copytree(small_harvest_path, tmp_path / "h")
     (tmp_path / "h" / "labels.json").write_text(json.dumps({"7": "hotels"}))
     assert Harvest.open(tmp_path / "h").labels == {7: "hotels"}
+
+
+def test_the_whole_vocabulary_is_there(small_harvest_path: Path, demo_model_path: Path) -> None:
+    codec = TextCodec(AutoTokenizer.from_pretrained(demo_model_path))
+    strings = Harvest.open(small_harvest_path).strings
+    ids = range(len(codec.tokenizer))
+    assert strings.pieces(ids) == [codec.piece(i) for i in ids]
+    assert strings.pieces_folded == [codec.piece(i).casefold() for i in ids]
+    text = "naïve café 🌉 日本語 <|im_start|>user"
+    tokens = codec.encode(text)
+    assert strings.texts(tokens.ids) == (tokens.strings, tokens.special)
 
 
 def test_every_feature_reads(small_harvest_path: Path) -> None:

@@ -7,6 +7,7 @@ tokens), and as the piece that a list shows.
 from __future__ import annotations
 
 import codecs
+import itertools
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
@@ -52,7 +53,7 @@ def write_strings(path: Path, codec: Codec, vocabulary: int, documents: Iterable
                 ("INSERT INTO token VALUES (?, ?, ?, ?)", tokens),
                 ("INSERT INTO document VALUES (?, ?)", iter(documents)),
             ):
-                while batch := [row for row, _ in zip(source, range(_AT_ONCE), strict=False)]:
+                while batch := list(itertools.islice(source, _AT_ONCE)):
                     database.executemany(sql, batch)
                     rows += len(batch)
                     yield rows
