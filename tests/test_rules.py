@@ -27,13 +27,11 @@ TORCH_ROOMS = (
     "semascope.core.training",
 )
 TORCH_MODULES = (
-    "semascope.core.activations",
-    "semascope.core.features.logits",
-    "semascope.core.features.neighbours",
-    "semascope.core.harvest.finish",
     "semascope.core.harvest.forward",
+    "semascope.core.harvest.passing",
     "semascope.core.harvest.run",
 )
+SOCKETS_WITHIN = ("semascope.ui.interrupts",)  # a pair of sockets inside the process wakes the event loop
 
 
 def module_name(path: Path) -> str:
@@ -117,10 +115,10 @@ def test_qt_is_imported_by_the_interface_only() -> None:
 def test_the_network_is_never_asked() -> None:
     """No module imports what could open a connection."""
     clients = {"socket", "requests", "urllib3", "httpx", "aiohttp", "huggingface_hub", "ftplib", "smtplib"}
-    for path in SOURCES:
+    for path, name in zip(SOURCES, NAMES, strict=True):
         found = {module for module in imports(path) if module.split(".")[0] in clients}
         found |= {module for module in imports(path) if module.startswith(("urllib.request", "http.client"))}
-        assert not found, f"{path.name} imports {found}"
+        assert found <= ({"socket"} if name in SOCKETS_WITHIN else set()), name
 
 
 def nodes(path: Path, kind: type[Node]) -> Iterator[Node]:
