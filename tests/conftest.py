@@ -79,9 +79,7 @@ def small_corpus_path() -> Path:
 
 
 @pytest.fixture(scope="session")
-def small_sae_path(
-    demo_model_path: Path, small_corpus_path: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Path:
+def small_sae_path(demo_model_path: Path, small_corpus_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A JumpReLU SAE of 512 features at `resid_post.15`, as a SAELens folder, made from real activations.
 
     Each decoder row points from the mean residual to that of one token of the small corpus, the encoder is its transpose,
