@@ -47,15 +47,19 @@ missing_packages() {
 
 # Install Debian packages, as root or through sudo, saying which. Fails where that is not possible.
 apt_install() {
-    local as_root=()
+    local package as_root=(env DEBIAN_FRONTEND=noninteractive)
     if [[ $EUID -ne 0 ]]; then
         command -v sudo >/dev/null || return 1
-        as_root=(sudo)
-        [[ -t 0 ]] || as_root=(sudo -n) # nobody is there to type a password
+        as_root=(sudo env DEBIAN_FRONTEND=noninteractive)
+        [[ -t 0 ]] || as_root=(sudo -n env DEBIAN_FRONTEND=noninteractive) # nobody is there to type a password
     fi
+    local install=("${as_root[@]}" apt-get install -y -qq --no-install-recommends)
     say "Installing with apt-get: $*"
-    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get update -qq >&2 &&
-        "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >&2
+    "${as_root[@]}" apt-get update -qq >&2 || return 1
+    "${install[@]}" "$@" >&2 && return 0
+    for package in "$@"; do # one that this release does not have must not keep the others away
+        "${install[@]}" "$package" >&2 || true
+    done
 }
 
 # The libraries and fonts of the window. Without them set-up goes on: another desktop may have them elsewhere.
@@ -64,9 +68,11 @@ ensure_system_libraries() {
     [[ $(uname) == Linux ]] || return 0
     missing=$(missing_packages)
     [[ -n $missing ]] || return 0
-    # shellcheck disable=SC2086 # one word for each package
-    if command -v apt-get >/dev/null && apt_install $missing; then
-        return 0
+    if command -v apt-get >/dev/null; then
+        # shellcheck disable=SC2086 # one word for each package
+        apt_install $missing || true
+        missing=$(missing_packages)
+        [[ -n $missing ]] || return 0
     fi
     say "These were not found: $missing(Debian's names; your system may have them under others)." \
         "The window needs the libraries, and text in other scripts the fonts. Going on without them."
