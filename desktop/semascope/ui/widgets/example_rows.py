@@ -11,7 +11,7 @@ from PySide6.QtCore import QRect
 
 from semascope.ui.widgets.numbers import activation_text
 from semascope.ui.widgets.token_layout import TokenLayout, TokenMetrics, lay_out
-from semascope.ui.widgets.token_text import TokenText, list_form
+from semascope.ui.widgets.token_text import NEWLINE_MARK, TokenText, list_form
 
 _PEAK_AT = 0.45  # where in a closed row the peak stands, as a share of its width
 _ROW, _HEADING, _FOOT, _PADDING = 26, 32, 22, 4  # pixels at 100 %
@@ -127,6 +127,6 @@ def excerpt_start(layout: TokenLayout, peak: int, width: float) -> float:
     wanted = min(middle - _PEAK_AT * width, layout.extent - width)
     if wanted <= 0.0:
         return 0.0
-    starts = np.array([run.x for run in layout.runs if run.text.strip()])
+    starts = np.array([run.x for run in layout.runs if run.text.strip() and run.text != NEWLINE_MARK])
     before_peak = starts[(starts >= wanted) & (starts <= middle)]
     return float(before_peak.min()) - 1.0 if len(before_peak) else wanted

@@ -7,9 +7,10 @@ for all of them.
 from PySide6.QtCore import QObject
 from PySide6.QtGui import QAccessible, QAccessibleEvent, QAccessibleInterface
 from PySide6.QtWidgets import QAccessibleWidget, QWidget
+from shiboken6 import isValid
 
-# Qt keeps only a bare pointer, so each Python object must live as long as its widget.
-_interfaces: dict[int, QAccessibleInterface] = {}
+# Qt keeps and finally deletes the C++ half of an interface; the Python half must live until then, and not end it sooner.
+_interfaces: list[QAccessibleInterface] = []
 _installed = False
 
 
@@ -59,8 +60,6 @@ def announce(widget: QWidget) -> None:
 def _make(_class_name: str, target: QObject) -> QAccessibleInterface | None:
     if not (isinstance(target, Spoken) and isinstance(target, QWidget)):
         return None
-    key = id(target)
-    if key not in _interfaces:
-        _interfaces[key] = SpokenAccess(target, target)
-        target.destroyed.connect(lambda: _interfaces.pop(key, None))
-    return _interfaces[key]
+    _interfaces[:] = [interface for interface in _interfaces if isValid(interface)]
+    _interfaces.append(SpokenAccess(target, target))
+    return _interfaces[-1]

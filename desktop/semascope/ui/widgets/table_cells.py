@@ -81,7 +81,7 @@ class DotDelegate(CellDelegate):
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(look.feature_colour(place))
         size = 8.0 * look.scale
-        painter.drawEllipse(QRectF(rect.left() + 2.0, rect.center().y() + 0.5 - size / 2, size, size))
+        painter.drawEllipse(QRectF(rect.left() - 2.0, rect.center().y() + 0.5 - size / 2, size, size))
 
 
 @dataclass(frozen=True)

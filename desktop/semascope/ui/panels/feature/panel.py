@@ -57,7 +57,7 @@ class FeaturePanel(QWidget):
 
     def edit_label(self) -> None:
         bring_to_front(self)
-        self.scroll.verticalScrollBar().setValue(0)
+        self.area.verticalScrollBar().setValue(0)
         self.heading.label.edit()
 
     def edit_tags(self) -> None:
@@ -86,22 +86,22 @@ class FeaturePanel(QWidget):
         for part in (self.heading, self.figures, self.overview, self.neighbours, self.silent, self.examples):
             column.addWidget(part)
         column.addStretch(1)
-        self.scroll = QScrollArea()
-        self.scroll.setWidgetResizable(True)
-        self.scroll.setFrameShape(QFrame.Shape.NoFrame)
-        self.scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.scroll.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
-        self.scroll.setWidget(content)
-        for part in (content, self.scroll.viewport()):
-            part.setBackgroundRole(QPalette.ColorRole.Base)
-            part.setAutoFillBackground(True)
+        self.area = QScrollArea()
+        self.area.setWidgetResizable(True)
+        self.area.setFrameShape(QFrame.Shape.NoFrame)
+        self.area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.area.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
+        self.area.setWidget(content)
+        for ground in (content, self.area.viewport()):
+            ground.setBackgroundRole(QPalette.ColorRole.Base)
+            ground.setAutoFillBackground(True)
         self.setFocusProxy(self.examples)
         self.empty = EmptyState("", "", " ", self._fill)
         self.error = ErrorCard()
         self.pages = QStackedLayout(self)
         self.pages.setContentsMargins(0, 0, 0, 0)
-        for page in (self.empty, self.error, self.scroll):
+        for page in (self.empty, self.error, self.area):
             self.pages.addWidget(page)
 
     def _connect(self) -> None:
@@ -130,7 +130,7 @@ class FeaturePanel(QWidget):
         self.silent.setVisible(not page.sections)
         self.silent.setText(self.tr("No examples: this feature did not fire in the harvest."))
         self._show_note()
-        self.scroll.verticalScrollBar().setValue(0)
+        self.area.verticalScrollBar().setValue(0)
         self.pages.setCurrentIndex(_PAGE)
 
     def _show_note(self) -> None:
@@ -165,9 +165,9 @@ class FeaturePanel(QWidget):
         self.pages.setCurrentIndex(_ERROR)
 
     def _show_row(self, row: QRect) -> None:
-        top = self.examples.mapTo(self.scroll.widget(), row.topLeft()).y()
-        self.scroll.ensureVisible(0, top + row.height(), 0, theme().row)
-        self.scroll.ensureVisible(0, top, 0, theme().row)
+        top = self.examples.mapTo(self.area.widget(), row.topLeft()).y()
+        self.area.ensureVisible(0, top + row.height(), 0, theme().row)
+        self.area.ensureVisible(0, top, 0, theme().row)
 
     # Acting
 

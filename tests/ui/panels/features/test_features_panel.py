@@ -1,0 +1,146 @@
+"""The features panel on a real harvest: what is listed, in which order, what the cells say, by mouse and keyboard."""
+
+import numpy as np
+import pytest
+from PySide6.QtCore import Qt
+from pytestqt.qtbot import QtBot
+
+from semascope.core.session import edits
+from semascope.state.workspace import Workspace
+from semascope.ui.commands.registry import Commands
+from semascope.ui.panels.features.panel import FeaturesPanel
+
+
+@pytest.fixture
+def panel(qtbot: QtBot, reading: Workspace, commands: Commands) -> FeaturesPanel:
+    panel = FeaturesPanel(reading, commands)
+    qtbot.addWidget(panel)
+    panel.resize(400, 700)
+    panel.show()
+    return panel
+
+
+def test_the_list_is_every_live_feature_by_density(panel: FeaturesPanel, reading: Workspace) -> None:
+    harvest = reading.harvest
+    assert harvest is not None
+    order = panel.presenter.order
+    assert sorted(order.tolist()) == np.flatnonzero(harvest.count).tolist()
+    assert np.all(np.diff(harvest.density[order]) <= 0)
+    assert panel.presenter.summary.startswith(f"{harvest.features:,} features · {harvest.alive:,} alive · 0 labelled")
+
+
+@pytest.mark.parametrize("key", ["density", "max", "id", "label", "pin"])
+def test_every_column_sorts_both_ways_by_command(
+    panel: FeaturesPanel, reading: Workspace, commands: Commands, key: str
+) -> None:
+    reading.do(edits.set_label(7, "seven"))
+    reading.do(edits.pin(9))
+    commands.run(f"features.sort_{key}")
+    first = panel.presenter.order.tolist()
+    commands.run(f"features.sort_{key}")
+    second = panel.presenter.order.tolist()
+    assert sorted(first) == sorted(second)
+    assert first != second or key == "label"
+    assert reading.session.sort == (key, panel.presenter.query.descending)
+
+
+def test_search_finds_labels_and_top_tokens(panel: FeaturesPanel, reading: Workspace, qtbot: QtBot) -> None:
+    harvest = reading.harvest
+    assert harvest is not None
+    token = harvest.top_tokens(int(panel.presenter.order[3]))[0].strip()
+    reading.do(edits.set_label(11, f"xx {token} yy"))
+    qtbot.keyClicks(panel.search, token)
+    qtbot.waitUntil(lambda: panel.presenter.query.text == token)
+    for id in panel.presenter.order.tolist():
+        hay = (reading.label(id) + "\0" + "\0".join(harvest.top_tokens(id))).casefold()
+        assert token.casefold() in hay
+    assert 11 in panel.presenter.order
+    assert reading.session.search == token
+
+
+def test_filters_and_their_chips(panel: FeaturesPanel, reading: Workspace, commands: Commands) -> None:
+    reading.do(edits.set_label(7, "seven"))
+    reading.do(edits.pin(9))
+    panel.set_filter("labelled", True)
+    assert panel.presenter.order.tolist() == [7]
+    assert panel.chips.switches["labelled"].isChecked()
+    panel.set_filter("labelled", False)
+    commands.run("features.only_pinned")
+    assert panel.presenter.order.tolist() == [9]
+    commands.run("features.clear")
+    panel.set_filter("density_below", 0.02)
+    harvest = reading.harvest
+    assert harvest is not None
+    assert len(panel.presenter.order) == int((harvest.density < 0.02).sum())
+    assert panel.chips.density.text() == "density < 2.00 %"
+
+
+def test_nothing_found_says_so_and_offers_the_way_back(panel: FeaturesPanel, reading: Workspace) -> None:
+    panel.presenter.ask(text="no such thing anywhere")
+    assert panel.nothing.isVisible()
+    panel.nothing.button.click()
+    assert panel.table.isVisible()
+    assert panel.search.text() == ""
+    assert reading.harvest is not None
+    assert len(panel.presenter.order) == reading.harvest.features
+
+
+def test_selecting_a_row_selects_the_feature_everywhere_and_back(
+    panel: FeaturesPanel, reading: Workspace, qtbot: QtBot
+) -> None:
+    panel.table.setFocus()
+    qtbot.keyClick(panel.table, Qt.Key.Key_Home)
+    assert reading.selected == int(panel.presenter.order[0])
+    reading.select(int(panel.presenter.order[20]))
+    assert panel.table.currentIndex().row() == 20
+
+
+def test_a_label_shows_at_once_and_undo_takes_it_back(panel: FeaturesPanel, reading: Workspace) -> None:
+    id = int(panel.presenter.order[0])
+    assert not panel.presenter.name(id).labelled
+    assert panel.presenter.name(id).text
+    reading.do(edits.set_label(id, "<b>bold</b>"))
+    assert panel.presenter.name(id).text == "<b>bold</b>"
+    assert "1 labelled" in panel.footer.text()
+    reading.undo()
+    assert not panel.presenter.name(id).labelled
+
+
+def test_pinning_from_the_list_gives_a_colour(panel: FeaturesPanel, reading: Workspace, commands: Commands) -> None:
+    reading.select(int(panel.presenter.order[2]))
+    assert commands["features.pin"].words_now.startswith("Pin feature")
+    commands.run("features.pin")
+    assert panel.presenter.colour(reading.selected or 0) == 0
+    assert commands["features.pin"].words_now.startswith("Unpin feature")
+    commands.run("features.pin")
+    assert reading.pins() == ()
+
+
+def test_enter_in_the_search_field_opens_the_first_hit(panel: FeaturesPanel, reading: Workspace, qtbot: QtBot) -> None:
+    reading.do(edits.set_label(33, "unmistakable"))
+    qtbot.keyClicks(panel.search, "unmistak")
+    qtbot.keyClick(panel.search, Qt.Key.Key_Return)
+    assert reading.selected == 33
+
+
+def test_without_a_harvest_it_says_what_would_be_here(qtbot: QtBot, reading: Workspace, commands: Commands) -> None:
+    harvest, reading.harvest = reading.harvest, None
+    panel = FeaturesPanel(reading, commands)
+    qtbot.addWidget(panel)
+    panel.show()
+    assert panel.empty.isVisible()
+    assert not commands["features.find"].enabled()
+    reading.harvest = harvest
+    reading.harvest_changed.emit()
+    assert panel.table.isVisible()
+
+
+def test_reopening_a_session_brings_its_search_and_order(panel: FeaturesPanel, reading: Workspace) -> None:
+    from dataclasses import replace
+
+    reading.restore(replace(reading.session, search="the", sort=("max", False)), "Open")
+    assert panel.search.text() == "the"
+    assert panel.presenter.query.sort == "max"
+    harvest = reading.harvest
+    assert harvest is not None
+    assert np.all(np.diff(harvest.maximum[panel.presenter.order]) >= 0)
