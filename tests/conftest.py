@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import semascope  # noqa: F401 - first, so that what it asks of libraries holds before they are imported
+
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QApplication
 

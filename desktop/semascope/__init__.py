@@ -16,5 +16,6 @@ for _name in (
     "DO_NOT_TRACK",
 ):
     os.environ[_name] = "1"
+os.environ["TQDM_DISABLE"] = "1"  # libraries' progress bars: we show our own
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
 os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
