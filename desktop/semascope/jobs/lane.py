@@ -1,8 +1,9 @@
 """The engine lane: one worker thread that owns model, SAE and device, and everything that runs on it.
 
-Three queues feed the thread. Short requests (`request → response`) come first. Long jobs are generators that are stepped; those a
-person waits for (a generation) go before those that run in the background (a harvest), and between any two steps the waiting short
-requests are served, so nothing blocks a prompt. A newer request of the same kind drops an older one that still waits.
+Three queues feed the thread. Short requests (`request → response`) come first. Long jobs are generators that are
+stepped; those a person waits for (a generation) go before those that run in the background (a harvest), and between
+any two steps the waiting short requests are served, so nothing blocks a prompt. A newer request of the same kind
+drops an older one that still waits.
 
 No Qt and no torch in here: `bridge.py` carries the callbacks to the interface thread, `engine.py` does the work.
 """

@@ -29,6 +29,7 @@ class JobRecord:
         error: A UserError or an EngineFailure when it failed.
         started, ended: Seconds since the epoch, or None.
         pausable: Whether it may be paused (background jobs).
+        steps: Whether it runs in steps, between which it can stop.
     """
 
     number: int
@@ -40,6 +41,12 @@ class JobRecord:
     started: float | None = None
     ended: float | None = None
     pausable: bool = False
+    steps: bool = True
+
+    @property
+    def cancellable(self) -> bool:
+        """Whether cancelling can still do something: a short request that runs is over before it could stop."""
+        return self.state == "waiting" or (self.steps and not self.over)
 
     @property
     def over(self) -> bool:
@@ -65,7 +72,13 @@ class Ticket:
     record: JobRecord = field(init=False)
 
     def __post_init__(self) -> None:
-        self.record = JobRecord(self.number, self.title, self.kind, pausable=self.urgency is Urgency.BACKGROUND)
+        self.record = JobRecord(
+            self.number,
+            self.title,
+            self.kind,
+            pausable=self.urgency is Urgency.BACKGROUND,
+            steps=self.urgency is not Urgency.SHORT,
+        )
 
     def cancel(self) -> None:
         """Stop after the step that runs now. Its sender hears only `on_cancel`."""

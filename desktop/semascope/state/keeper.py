@@ -1,7 +1,7 @@
 """Keeps the session in its file. No Qt; called on the disk pool, one call at a time.
 
-A session without a file gets one in the user's sessions folder at its first save, so nothing has to be named before it is safe.
-The embedded demo, and any file that can't be written, is read and goes on in a file of its own.
+A session without a file gets one in the user's sessions folder at its first save, so nothing has to be named before
+it is safe. The embedded demo, and any file that can't be written, is read and goes on in a file of its own.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Protocol
 
 from semascope.jobs.records import JobRecord
@@ -16,9 +17,9 @@ class HasJobs(Protocol):
 
 
 def loading(bridge: HasJobs) -> str:
-    """What is being opened and how far that is ("Open SmolLM2: loading PyTorch"), or "" when nothing is."""
+    """What is being opened ("Opening SmolLM2: loading PyTorch"), or "" when nothing is."""
     for record in bridge.running():
         if record.kind in OPENING_KINDS:
-            note = record.progress.note if record.progress else ""
-            return f"{record.title}: {note}" if note else record.title
+            # The first model pays for the import; there is nothing to count meanwhile.
+            return record.title if "torch" in sys.modules else f"{record.title}: loading PyTorch"
     return ""

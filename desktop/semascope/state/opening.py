@@ -1,8 +1,9 @@
 """Opens what a person names: tells by content what a path holds, and brings model, SAE, harvest or session into the workspace.
 
-Model and SAE are opened on the engine lane, everything else on the disk pool; the workspace changes on the interface thread when
-the answer is there. A failure leaves what was open as it was. What does not belong together is never shown side by side: a harvest
-and an SAE of different fingerprints exclude each other, and the one that was opened last stays.
+Model and SAE are opened on the engine lane, everything else on the disk pool; the workspace changes on the interface
+thread when the answer is there. A failure leaves what was open as it was. What does not belong together is never
+shown side by side: a harvest and an SAE of different fingerprints exclude each other, and the one that was opened
+last stays.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ class Opening:
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
         self.pending: dict[str, str] = {}
+        self._turns: dict[str, int] = {}
         self.preferred: tuple[str, str] = ("", "")
 
     def path(self, path: Path) -> None:
@@ -44,18 +46,28 @@ class Opening:
     def model(self, path: Path, device: str | None = None, dtype: str | None = None) -> None:
         request = OpenModel(path, device or self.preferred[0] or None, dtype or self.preferred[1] or None)
         self._begin("model", path)
-        self._workspace.bridge.request(request, self._model_opened, self._ended("model"), title=f"Opening {path.name}")
+        self._workspace.bridge.request(
+            request,
+            self._model_opened,
+            self._failed("model"),
+            on_cancel=self._cancelled("model"),
+            title=f"Opening {path.name}",
+        )
 
     def sae(self, path: Path) -> None:
         self._begin("sae", path)
         self._workspace.bridge.request(
-            OpenSAE(path), self._sae_opened, self._ended("sae"), title=f"Opening the SAE {path.name}"
+            OpenSAE(path),
+            self._sae_opened,
+            self._failed("sae"),
+            on_cancel=self._cancelled("sae"),
+            title=f"Opening the SAE {path.name}",
         )
 
     def harvest(self, path: Path) -> None:
         self._begin("harvest", path)
         self._workspace.bridge.read(
-            lambda: Harvest.open(path), self._harvest_opened, self._ended("harvest"), kind="open harvest"
+            lambda: Harvest.open(path), self._harvest_opened, self._failed("harvest"), kind="open harvest"
         )
 
     def session(self, path: Path) -> None:
@@ -63,7 +75,7 @@ class Opening:
         self._workspace.bridge.read(
             lambda: self._workspace.keeper.open(path),
             lambda session: self._session_opened(path, session),
-            self._ended("session"),
+            self._failed("session"),
             kind="open session",
         )
 
@@ -89,10 +101,11 @@ class Opening:
     # --- answers, on the interface thread ------------------------------------------------------------------------
 
     def _begin(self, kind: str, path: Path) -> None:
+        self._turns[kind] = self._turns.get(kind, 0) + 1
         self.pending[kind] = path.name
         self._workspace.engine_changed.emit()
 
-    def _ended(self, kind: str) -> Callable[[Any], None]:
+    def _failed(self, kind: str) -> Callable[[Any], None]:
         """What to do when opening failed: say so, and nothing else has changed."""
 
         def fail(error: Any) -> None:
@@ -101,6 +114,18 @@ class Opening:
             self._workspace.fail(error)
 
         return fail
+
+    def _cancelled(self, kind: str) -> Callable[[Any], None]:
+        """What to do when opening was cancelled: nothing if another of its kind is under way, else see what is open."""
+        turn = self._turns[kind]
+
+        def cancel(_: Any) -> None:
+            if self._turns[kind] == turn:
+                self.pending.pop(kind, None)
+                self._workspace.bridge.request(Describe(), self._described)
+                self._workspace.engine_changed.emit()
+
+        return cancel
 
     def _identified(self, path: Path, kind: str) -> None:
         if kind == "corpus":
@@ -119,10 +144,12 @@ class Opening:
             workspace.bridge.request(Describe(), self._described)
 
     def _described(self, engine: EngineInfo) -> None:
+        """Bring the workspace in line with what the engine holds."""
         workspace = self._workspace
-        before, workspace.sae_info = workspace.sae_info, engine.sae
+        before = workspace.sae_info
+        workspace.model_info, workspace.sae_info = engine.model, engine.sae
+        workspace.engine_changed.emit()
         if before is not None and engine.sae is None:
-            workspace.engine_changed.emit()
             workspace.told.emit(f"The SAE {before.name} does not fit this model and was closed.")
 
     def _sae_opened(self, info: SAEInfo) -> None:

@@ -11,13 +11,14 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 from semascope import paths
 from semascope.core.atomic import atomic_file
 
 VERSION = 1
-THEMES = ("system", "light", "dark")
+Theme = Literal["system", "light", "dark"]
+THEMES: tuple[Theme, ...] = get_args(Theme)
 DEVICES = ("", "cpu", "cuda", "mps")
 DTYPES = ("", "bfloat16", "float32")
 SCALES = (0.85, 1.0, 1.15, 1.3, 1.5, 1.75, 2.0)
@@ -34,7 +35,7 @@ class Settings:
         dtype: The numbers models run in: "" for what suits the device, or "bfloat16", "float32".
     """
 
-    theme: str = "system"
+    theme: Theme = "system"
     text_scale: float = 1.0
     device: str = ""
     dtype: str = ""

@@ -1,7 +1,7 @@
 """What becomes of an exception that nobody caught: it is logged, and told once, in the window, with its details to copy.
 
-Qt calls `sys.excepthook` on whichever thread raised, and goes on; so one hook marshals everything to the interface thread. The
-program is not ended: what a person made is saved anyway, and most faults touch one panel.
+Qt calls `sys.excepthook` on whichever thread raised, and goes on; so one hook marshals everything to the interface
+thread. The program is not ended: what a person made is saved anyway, and most faults touch one panel.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The command palette (Ctrl+K): type a few letters, press Enter. Everything the program can do, by its own words.
 
-A view of the registry: it holds no command itself. What cannot run now is greyed and stays, so that one learns that it exists; with
-nothing typed, the commands used lately come first.
+A view of the registry: it holds no command itself. What cannot run now is greyed and stays, so that one learns that
+it exists; with nothing typed, the commands used lately come first.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Palette(QFrame):
     def __init__(self, commands: Commands, window: QWidget) -> None:
         super().__init__(window, Qt.WindowType.Popup | Qt.WindowType.FramelessWindowHint)
         self.setObjectName("palette")
-        self._commands = commands
+        self._commands, self._window = commands, window
         self.field = QLineEdit()
         self.field.setPlaceholderText("What would you like to do?")
         self.field.setAccessibleName("Find a command")
@@ -51,7 +51,7 @@ class Palette(QFrame):
         """Show it, empty, ready to type."""
         self.field.clear()
         self._search("")
-        window = self.parentWidget()
+        window = self._window
         width = min(round(WIDTH * theme().scale), window.width() - theme().spacing(8))
         height = theme().row * ROWS + self.field.sizeHint().height() + theme().spacing(8)
         corner = window.mapToGlobal(window.rect().topLeft())
@@ -87,12 +87,15 @@ class Palette(QFrame):
                 )
         return [command for *_, command in sorted(ranked, key=lambda row: row[:3])]
 
+    def _can_run(self, row: int) -> bool:
+        return bool(self.list.item(row).flags() & Qt.ItemFlag.ItemIsEnabled)
+
     def _next_enabled(self, row: int, step: int) -> int:
         """The nearest row that can run, from `row` in the direction of `step`; `row` itself when there is none."""
         count, direction = self.list.count(), 1 if step > 0 else -1
         target = max(0, min(count - 1, row + step))
         for at in (*range(target, count if direction > 0 else -1, direction), *range(target, row, -direction)):
-            if self.list.item(at).flags() & Qt.ItemFlag.ItemIsEnabled:
+            if self._can_run(at):
                 return at
         return row
 

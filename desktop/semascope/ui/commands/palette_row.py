@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QSize, Qt
-from PySide6.QtGui import QFontMetrics, QKeySequence, QPainter
+from PySide6.QtGui import QFontMetrics, QPainter
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
+from semascope.ui.commands.keys import keys_text
 from semascope.ui.theme import theme
 
 Index = QModelIndex | QPersistentModelIndex
@@ -28,7 +29,7 @@ class PaletteDelegate(QStyledItemDelegate):
             painter.setBrush(look.selection)
             painter.drawRoundedRect(option.rect, 4, 4)
         room = option.rect.adjusted(look.spacing(2), 0, -look.spacing(2), 0)
-        aside = QKeySequence(command.shortcut).toString(QKeySequence.SequenceFormat.NativeText) or command.menu
+        aside = keys_text(command.shortcut) or command.menu
         painter.setFont(look.small())
         painter.setPen(look.quiet)
         painter.drawText(room, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight, aside)

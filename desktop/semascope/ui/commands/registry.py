@@ -1,7 +1,7 @@
 """The registry of commands: every action of the program, once, with its words, its shortcut and its place in the menus.
 
-Panels add theirs in their constructors; `menus.py` and `palette.py` show them. A command that cannot run now answers False from
-`enabled`; it is greyed wherever it is shown, and `run` does nothing.
+Panels add theirs in their constructors; `menus.py` and `palette.py` show them. A command that cannot run now answers
+False from `enabled`; it is greyed wherever it is shown, and `run` does nothing.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The list of panels: which there are, what they are called, where they stand, and where their code is.
 
-The one place that names every panel. Their modules are imported when the window builds them, not before; panels never import each
-other, and a new panel is one more line here.
+The one place that names every panel. Their modules are imported when the window builds them, not before; panels never
+import each other, and a new panel is one more line here.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from semascope import __version__, paths
 from semascope.core.session.document import Session
 from semascope.core.session.file import SUFFIX
 from semascope.jobs.requests import RunHarvest
+from semascope.ui.commands.keys import keys_text
 from semascope.ui.shell.file_dialogs import ask_file, ask_folder, ask_new_file
 from semascope.ui.shell.harvest_plan import Plan
 from semascope.ui.shell.harvest_sheet import HarvestSheet
@@ -119,7 +120,7 @@ class Acts:
         self._window.docks.reset()
 
     def show_shortcuts(self) -> None:
-        rows = [(c.shortcut.replace("+", " "), c.title) for c in self._window.commands if c.shortcut]
+        rows = [(keys_text(c.shortcut), c.title) for c in self._window.commands if c.shortcut]
         self._show("Keyboard shortcuts", sorted(rows, key=lambda row: row[1]))
 
     def show_places(self) -> None:

@@ -85,7 +85,7 @@ def model_details(workspace: Workspace, commands: Commands) -> Details:
         ("Runs on", words.model_facts(info)),
         ("Chat template", "yes" if info.chat else "none"),
         ("Where", str(info.path)),
-        ("Fingerprint", info.fingerprint[:16]),
+        ("Fingerprint", words.short(info.fingerprint)),
     ]
     close: Action = ("Close it", lambda: commands.run("model.close"))
     return Details(info.name, facts, [], [open_another, close])
@@ -107,7 +107,7 @@ def sae_details(workspace: Workspace, commands: Commands) -> Details:
         ("Kind", f"{words.architecture(info.architecture)} · {info.format}"),
         ("Features", f"{info.d_sae:,} of width {info.d_in:,}"),
         ("Where", str(info.path)),
-        ("Fingerprint", info.fingerprint[:16]),
+        ("Fingerprint", words.short(info.fingerprint)),
     ]
     close: Action = ("Close it", lambda: commands.run("sae.close"))
     return Details(info.name, facts, list(info.problems), [open_another, close])

@@ -1,6 +1,7 @@
 """The head of a dock that stands alone: its name, and two quiet words to float and to close it.
 
-A dock that shares its place has a tab instead, and this is hidden. Dragging is QDockWidget's own: what is not accepted here reaches it.
+A dock that shares its place has a tab instead, and this is hidden. Dragging is QDockWidget's own: what is not accepted
+here reaches it.
 """
 
 from __future__ import annotations
@@ -65,3 +66,15 @@ class DockTitle(QWidget):
         painter = QPainter(self)
         painter.fillRect(self.rect(), theme().pane)
         painter.fillRect(0, self.height() - 1, self.width(), 1, theme().line)
+
+
+class TabLine(QWidget):
+    """What a dock has in place of a title while it has a tab: the line under the tab bar."""
+
+    def sizeHint(self) -> QSize:
+        return QSize(0, 1)
+
+    minimumSizeHint = sizeHint
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        QPainter(self).fillRect(self.rect(), theme().line)

@@ -1,7 +1,7 @@
 """The panels in their docks: the standard layout, what a person makes of it, and the way back.
 
-An inner QMainWindow without a central widget, so that every panel can stand anywhere. Panels are built here, once, from the list;
-one that can't be built shows why in its own place instead of sinking the window.
+An inner QMainWindow without a central widget, so that every panel can stand anywhere. Panels are built here, once,
+from the list; one that can't be built shows why in its own place instead of sinking the window.
 """
 
 from __future__ import annotations
@@ -9,19 +9,20 @@ from __future__ import annotations
 import traceback
 
 from PySide6.QtCore import QByteArray, Qt, QTimer, Signal
-from PySide6.QtGui import QPalette
+from PySide6.QtGui import QPalette, QShowEvent
 from PySide6.QtWidgets import QApplication, QDockWidget, QMainWindow, QTabBar, QTabWidget, QWidget
 
 from semascope.jobs.failure import EngineFailure
 from semascope.state.workspace import Workspace
 from semascope.ui.commands.registry import Commands
 from semascope.ui.panels import PanelSpec
-from semascope.ui.shell.dock_title import DockTitle
+from semascope.ui.shell.dock_title import DockTitle, TabLine
 from semascope.ui.theme import theme, themes
 from semascope.ui.widgets.error_card import ErrorCard
 
 LAYOUT_VERSION = 1
-SHARES = {"left": 400, "centre": 690, "right": 390}  # pixels of the 1480 that the standard window has
+SHARES = {"left": 0.27, "centre": 0.466, "right": 0.264}  # of the window's width
+LEAST = {"left": 330, "centre": 380, "right": 290}  # pixels at 100 %, as far as the window has them
 
 
 class Docks(QMainWindow):
@@ -40,6 +41,7 @@ class Docks(QMainWindow):
         self.setDockNestingEnabled(True)
         self.setDocumentMode(True)
         self.setTabPosition(Qt.DockWidgetArea.AllDockWidgetAreas, QTabWidget.TabPosition.North)
+        self._fresh = True
         self._specs = {spec.id: spec for spec in panels}
         self._docks = {spec.id: self._make(spec, workspace, commands) for spec in panels}
         self._standard_layout()
@@ -76,6 +78,7 @@ class Docks(QMainWindow):
 
     def restore(self, state: QByteArray) -> None:
         """Arrange the docks as they were; a state of another version changes nothing."""
+        self._fresh = False
         if not self.restoreState(state, LAYOUT_VERSION):
             self._standard_layout()
         self._dress()
@@ -129,9 +132,24 @@ class Docks(QMainWindow):
             self._docks[id].setVisible(spec.shown)
         for group in columns:
             group[0].raise_()
-        widths = [SHARES[self._specs[group[0].objectName().removeprefix("dock.")].area] for group in columns]
-        self.resizeDocks([group[0] for group in columns], widths, Qt.Orientation.Horizontal)
         self._dress()
+        self._share_width()
+
+    def _share_width(self) -> None:
+        """Give the columns their standard shares; Qt lays docks out only once they are on the screen."""
+        fronts = [dock for dock in self._docks.values() if not dock.isHidden() and not dock.isFloating()]
+        columns = {dock: self._specs[dock.objectName().removeprefix("dock.")].area for dock in fronts}
+        wanted = {
+            dock: max(round(SHARES[area] * self.width()), round(LEAST[area] * theme().scale))
+            for dock, area in columns.items()
+            if area in SHARES
+        }
+        self.resizeDocks(list(wanted), list(wanted.values()), Qt.Orientation.Horizontal)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        if self._fresh:
+            self._fresh = False
+            QTimer.singleShot(0, self, self._share_width)
 
     def _is_front(self, id: str) -> bool:
         return not self._docks[id].visibleRegion().isEmpty()
@@ -145,7 +163,7 @@ class Docks(QMainWindow):
             tabbed = bool(self.tabifiedDockWidgets(dock)) and not dock.isFloating()
             title = dock.titleBarWidget()
             if tabbed and isinstance(title, DockTitle):
-                dock.setTitleBarWidget(QWidget(dock))
+                dock.setTitleBarWidget(TabLine(dock))
             elif not tabbed and not isinstance(title, DockTitle):
                 dock.setTitleBarWidget(DockTitle(dock))
             if title is not dock.titleBarWidget():

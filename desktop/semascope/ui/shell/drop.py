@@ -17,7 +17,7 @@ class DropVeil(QWidget):
 
     def __init__(self, window: QWidget, on_paths: Callable[[list[Path]], object]) -> None:
         super().__init__(window)
-        self._on_paths = on_paths
+        self._window, self._on_paths = window, on_paths
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self.hide()
         window.setAcceptDrops(True)
@@ -34,7 +34,7 @@ class DropVeil(QWidget):
         if isinstance(event, QDragEnterEvent):
             if local_paths(event.mimeData()):
                 event.acceptProposedAction()
-                self.setGeometry(self.parentWidget().rect())
+                self.setGeometry(self._window.rect())
                 self.raise_()
                 self.show()
             return True

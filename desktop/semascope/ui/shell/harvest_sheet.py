@@ -54,6 +54,7 @@ class HarvestSheet(Sheet):
             signal.connect(self._later)
         self.tokens.currentIndexChanged.connect(self._later)
         workspace.engine_changed.connect(self._later)
+        self.corpus.setFocus()
         self._judge()
 
     def plan(self) -> Plan:

@@ -8,7 +8,6 @@ from PySide6.QtCore import QTimer, Signal
 from PySide6.QtGui import QCloseEvent
 from PySide6.QtWidgets import QMainWindow, QStackedWidget, QVBoxLayout, QWidget
 
-from semascope.core.errors import UserError
 from semascope.state.recent import RecentList
 from semascope.state.settings import SettingsStore
 from semascope.state.workspace import Workspace
@@ -150,6 +149,6 @@ class MainWindow(QMainWindow):
         self.hide()
         self.closed.emit()
 
-    def fail(self, error: UserError) -> None:
+    def fail(self, error: Exception) -> None:
         """Tell a failure."""
         self.toast.fail(error)

@@ -12,8 +12,8 @@ ORDER = ("File", "Edit", "View", "Model", "Features", "Help")
 class Menus:
     """Fills a menu bar and keeps it true: words, ticks and greys are asked for when a menu opens.
 
-    Actions are greyed only while their menu is open. A shortcut always reaches the registry, which knows whether the command can run
-    at that moment; an action that was left grey would swallow the key.
+    Actions are greyed only while their menu is open. A shortcut always reaches the registry, which knows whether the
+    command can run at that moment; an action that was left grey would swallow the key.
     """
 
     def __init__(self, bar: QMenuBar, commands: Commands, window: QWidget) -> None:

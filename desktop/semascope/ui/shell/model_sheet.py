@@ -37,6 +37,7 @@ class ModelSheet(Sheet):
         self.row("Run on", self.device)
         self.row("Numbers", self.dtype)
         self.path.textChanged.connect(self._judge)
+        self.path.setFocus()
         self._judge()
 
     def accept(self) -> None:

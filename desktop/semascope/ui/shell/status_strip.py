@@ -62,9 +62,9 @@ class StatusStrip(QWidget):
         busy = [record for record in running if record.state != "waiting"]
         self._shown = next((r for r in busy if not r.pausable), busy[0] if busy else None)
         record = self._shown
-        for widget in (self._title, self._facts, self.cancel):
+        for widget in (self._title, self._facts, self._bar):
             widget.setVisible(record is not None)
-        self._bar.setVisible(record is not None)
+        self.cancel.setVisible(record is not None and record.cancellable)
         self.pause.setVisible(record is not None and record.pausable)
         others = len(running) - 1
         self._more.setVisible(others > 0)

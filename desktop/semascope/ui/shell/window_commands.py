@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from semascope import paths
@@ -59,13 +60,13 @@ def _views(w: MainWindow) -> list[Command]:
     docks, settings = w.docks, w.settings
     panels = [
         Command(f"view.{spec.id}", spec.title, f"Show or hide the panel {spec.title}.",
-                lambda id=spec.id: w.acts.toggle_panel(id), f"Alt+{number}", "View",
-                checked=lambda id=spec.id: docks.is_shown(id), words="panel show hide dock")
+                partial(w.acts.toggle_panel, spec.id), f"Alt+{number}", "View",
+                checked=partial(docks.is_shown, spec.id), words="panel show hide dock")
         for number, spec in enumerate(PANELS, 1)
     ]  # fmt: skip
     themes = [
-        Command(f"view.theme.{mode}", title, help, lambda mode=mode: settings.change(theme=mode), "", "View/Theme",
-                checked=lambda mode=mode: settings.current.theme == mode, words="colour color dark light night")
+        Command(f"view.theme.{mode}", title, help, partial(settings.change, theme=mode), "", "View/Theme",
+                checked=partial(_has_theme, w, mode), words="colour color dark light night")
         for mode, title, help in (
             ("system", "Theme of the system", "Light or dark, as the desktop is."),
             ("light", "Light theme", "Dark text on white."),
@@ -111,6 +112,10 @@ def _help(w: MainWindow) -> list[Command]:
                 w.acts.show_places, "", "Help", words="data folder path basedir"),
         Command("help.about", "About Semascope", "Version and licence.", w.acts.show_about, "", "Help"),
     ]  # fmt: skip
+
+
+def _has_theme(w: MainWindow, mode: str) -> bool:
+    return w.settings.current.theme == mode
 
 
 def _scale(w: MainWindow, step: int) -> None:

@@ -45,6 +45,11 @@ def count(number: int) -> str:
     return f"{number / 1000:.0f} k" if number >= 10_000 else f"{number:,}"
 
 
+def short(fingerprint: str) -> str:
+    """Enough of a fingerprint to tell two apart by eye."""
+    return fingerprint.removeprefix("sha256:")[:16]
+
+
 def harvest_name(harvest: Harvest) -> str:
     """The folder's name; the folder above it where that says nothing."""
     path = Path(harvest.path)

@@ -1,13 +1,13 @@
 """Colour ramps for heatmaps, with a legible text colour for every step. Plain numpy, no Qt.
 
-An activation between 0 and 1 becomes an index into 256 colours from the pane to amber; a signed value between −1 and 1 becomes one
-from blue through the pane to orange. Contrast is that of WCAG 2.2, section 1.4.3.
+An activation between 0 and 1 becomes an index into 256 colours from the pane to amber; a signed value between −1 and
+1 becomes one from blue through the pane to orange. Contrast is that of WCAG 2.2, section 1.4.3.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from semascope.ui.theme.tokens import INKS, RGB
 
@@ -44,7 +44,8 @@ def blend(start: RGB, end: RGB, steps: int = 256) -> NDArray[np.uint8]:
     weight = np.linspace(0, 1, steps)[:, None]
     colours = np.asarray(start) * (1 - weight) + np.asarray(end) * weight
     opaque = np.full((steps, 1), 255.0)
-    return np.rint(np.hstack([colours, opaque])).astype(np.uint8)
+    ramp: NDArray[np.uint8] = np.rint(np.hstack([colours, opaque])).astype(np.uint8)
+    return ramp
 
 
 def diverging(low: RGB, middle: RGB, high: RGB) -> NDArray[np.uint8]:
@@ -58,6 +59,7 @@ def inks_for(ramp: NDArray[np.uint8], preferred: str) -> NDArray[np.uint32]:
     return np.array([0xFF000000 | r << 16 | g << 8 | b for r, g, b in inks], dtype=np.uint32)
 
 
-def steps(values: NDArray[np.floating]) -> NDArray[np.uint8]:
+def steps(values: ArrayLike) -> NDArray[np.uint8]:
     """Indices into a 256-step ramp for values of 0..1; what lies outside is clipped, NaN counts as 0."""
-    return np.rint(np.clip(np.nan_to_num(values), 0, 1) * 255).astype(np.uint8)
+    indices: NDArray[np.uint8] = np.rint(np.clip(np.nan_to_num(values), 0, 1) * 255).astype(np.uint8)
+    return indices

@@ -1,6 +1,7 @@
 """The theme in force, as Qt colours, ramps and fonts, and the one switch between light and dark.
 
-Widgets ask `theme()` when they paint and never keep what it answers; those that must recompute connect to `themes().changed`.
+Widgets ask `theme()` when they paint and never keep what it answers; those that must recompute connect to
+`themes().changed`.
 """
 
 from __future__ import annotations
@@ -69,12 +70,12 @@ class Theme:
 
     def activation(self, value: float) -> QColor:
         """The ground of one token whose activation is `value` (0..1)."""
-        red, green, blue, _ = self.activation_lut[ramps.steps(np.float64(value))]
+        red, green, blue, _ = self.activation_lut[ramps.steps(value)]
         return QColor(int(red), int(green), int(blue))
 
     def text_on(self, value: float) -> QColor:
         """The text colour on `activation(value)`."""
-        return QColor.fromRgba(int(self.text_on_activation[ramps.steps(np.float64(value))]))
+        return QColor.fromRgba(int(self.text_on_activation[ramps.steps(value)]))
 
     def feature_colour(self, index: int) -> QColor:
         return self.feature_colours[index % len(self.feature_colours)]
@@ -102,7 +103,7 @@ class Theme:
     @property
     def tab_height(self) -> int:
         """Height of the heads of docks, tabs or titles."""
-        return round(36 * self.scale)
+        return round(tokens.HEAD_PX * self.scale)
 
     @property
     def corner(self) -> int:

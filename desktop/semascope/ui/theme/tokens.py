@@ -1,7 +1,7 @@
 """The semantic colours of the light and the dark theme, and the sizes everything is set in.
 
-The only file in the program that spells a colour. It knows nothing of Qt; `theme.py` turns these into QColor, `ramps.py` into
-colour ramps, `stylesheet.py` into style rules.
+The only file in the program that spells a colour. It knows nothing of Qt; `theme.py` turns these into QColor,
+`ramps.py` into colour ramps, `stylesheet.py` into style rules.
 """
 
 from __future__ import annotations
@@ -70,5 +70,6 @@ BASE_PX = 13  # interface text at 100 %
 SMALL_PX = 12
 TITLE_PX = 19
 ROW_PX = 26
+HEAD_PX = 36  # heads of docks: tabs and titles stand on one line
 CORNER_PX = 6
 SPACE_PX = 4

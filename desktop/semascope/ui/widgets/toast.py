@@ -21,6 +21,7 @@ class Toast(QFrame):
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
+        self._over = parent
         self.setObjectName("toast")
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
@@ -91,7 +92,7 @@ class Toast(QFrame):
         QGuiApplication.clipboard().setText(f"{self._sentence.text()}\n\n{self._details}")
 
     def _place(self) -> None:
-        parent = self.parentWidget()
+        parent = self._over
         margin = theme().spacing(6)
         width = min(round(WIDTH * theme().scale), parent.width() - 2 * margin)
         self.setFixedWidth(width)

@@ -39,6 +39,8 @@ class JobsPanel(QWidget):
         area = QScrollArea()
         area.setWidgetResizable(True)
         area.setWidget(inside)
+        inside.setAutoFillBackground(False)  # QScrollArea sets it; the pane behind is the ground
+        area.viewport().setAutoFillBackground(False)
         self._stack = QStackedLayout(self)
         self._stack.addWidget(
             EmptyState("No jobs yet", "Opening models, harvests and generations will be listed here while they run.")
@@ -54,7 +56,7 @@ class JobsPanel(QWidget):
                 "jobs.cancel_all",
                 "Cancel all jobs",
                 "Stop everything that runs or waits.",
-                lambda: [ticket.cancel() for r in bridge.running() if (ticket := bridge.ticket(r.number))],
+                self._cancel_all,
                 enabled=lambda: bool(bridge.running()),
             )
         )
@@ -67,6 +69,12 @@ class JobsPanel(QWidget):
     def _take(self, record: JobRecord) -> None:
         self._presenter.take(record)
         self._show()
+
+    def _cancel_all(self) -> None:
+        for record in self._workspace.bridge.running():
+            ticket = self._workspace.bridge.ticket(record.number)
+            if ticket is not None:
+                ticket.cancel()
 
     def _clear_finished(self) -> None:
         self._presenter.clear_finished()

@@ -69,7 +69,7 @@ def _row(record: JobRecord) -> JobRow:
         failed=record.state == "failed",
         can_pause=record.pausable and record.state == "running",
         can_resume=record.state == "paused",
-        can_cancel=not record.over,
+        can_cancel=record.cancellable,
     )
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QWidget
 
 from semascope.jobs.bridge import Bridge
 from semascope.ui.panels.jobs.presenter import JobRow
 from semascope.ui.theme import theme
-from semascope.ui.widgets.plain_text import plain_label
+from semascope.ui.widgets.plain_text import plain_label, plain_tooltip
+
+_MIDDLE = Qt.TextElideMode.ElideMiddle
 
 
 class JobRowView(QWidget):
@@ -27,7 +30,10 @@ class JobRowView(QWidget):
         layout = QHBoxLayout(self)
         layout.setContentsMargins(*[theme().spacing(n) for n in (3, 2, 3, 2)])
         layout.setSpacing(theme().spacing(3))
-        self._title.setMinimumWidth(round(200 * theme().scale))
+        self._title.setFixedWidth(round(280 * theme().scale))
+        policy = self._bar.sizePolicy()
+        policy.setRetainSizeWhenHidden(True)  # the facts of finished jobs stay under those of running ones
+        self._bar.setSizePolicy(policy)
         for widget in (self._title, self._bar):
             layout.addWidget(widget)
         layout.addWidget(self._facts, 1)
@@ -36,7 +42,8 @@ class JobRowView(QWidget):
 
     def show_row(self, row: JobRow) -> None:
         """Show these facts."""
-        self._title.setText(row.title)
+        self._title.setText(self._title.fontMetrics().elidedText(row.title, _MIDDLE, self._title.width()))
+        self._title.setToolTip(plain_tooltip(row.title))
         self._facts.setText(row.facts)
         if self._facts.property("tone") != ("error" if row.failed else "quiet"):
             self._facts.setProperty("tone", "error" if row.failed else "quiet")
