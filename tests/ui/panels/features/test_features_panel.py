@@ -33,8 +33,9 @@ def test_the_list_is_every_live_feature_by_density(panel: FeaturesPanel, reading
 def test_every_column_sorts_both_ways_by_command(
     panel: FeaturesPanel, reading: Workspace, commands: Commands, key: str
 ) -> None:
-    reading.do(edits.set_label(7, "seven"))
-    reading.do(edits.pin(9))
+    some = panel.presenter.order.tolist()
+    reading.do(edits.set_label(some[7], "seven"))
+    reading.do(edits.pin(some[9]))
     commands.run(f"features.sort_{key}")
     first = panel.presenter.order.tolist()
     commands.run(f"features.sort_{key}")
@@ -48,25 +49,27 @@ def test_search_finds_labels_and_top_tokens(panel: FeaturesPanel, reading: Works
     harvest = reading.harvest
     assert harvest is not None
     token = harvest.top_tokens(int(panel.presenter.order[3]))[0].strip()
-    reading.do(edits.set_label(11, f"xx {token} yy"))
+    labelled = int(panel.presenter.order[11])
+    reading.do(edits.set_label(labelled, f"xx {token} yy"))
     qtbot.keyClicks(panel.search, token)
     qtbot.waitUntil(lambda: panel.presenter.query.text == token)
     for id in panel.presenter.order.tolist():
         hay = (reading.label(id) + "\0" + "\0".join(harvest.top_tokens(id))).casefold()
         assert token.casefold() in hay
-    assert 11 in panel.presenter.order
+    assert labelled in panel.presenter.order
     assert reading.session.search == token
 
 
 def test_filters_and_their_chips(panel: FeaturesPanel, reading: Workspace, commands: Commands) -> None:
-    reading.do(edits.set_label(7, "seven"))
-    reading.do(edits.pin(9))
+    named, pinned = panel.presenter.order[[7, 9]].tolist()
+    reading.do(edits.set_label(named, "seven"))
+    reading.do(edits.pin(pinned))
     panel.set_filter("labelled", True)
-    assert panel.presenter.order.tolist() == [7]
+    assert panel.presenter.order.tolist() == [named]
     assert panel.chips.switches["labelled"].isChecked()
     panel.set_filter("labelled", False)
     commands.run("features.only_pinned")
-    assert panel.presenter.order.tolist() == [9]
+    assert panel.presenter.order.tolist() == [pinned]
     commands.run("features.clear")
     panel.set_filter("density_below", 0.02)
     harvest = reading.harvest
@@ -117,10 +120,11 @@ def test_pinning_from_the_list_gives_a_colour(panel: FeaturesPanel, reading: Wor
 
 
 def test_enter_in_the_search_field_opens_the_first_hit(panel: FeaturesPanel, reading: Workspace, qtbot: QtBot) -> None:
-    reading.do(edits.set_label(33, "unmistakable"))
+    wanted = int(panel.presenter.order[33])
+    reading.do(edits.set_label(wanted, "unmistakable"))
     qtbot.keyClicks(panel.search, "unmistak")
     qtbot.keyClick(panel.search, Qt.Key.Key_Return)
-    assert reading.selected == 33
+    assert reading.selected == wanted
 
 
 def test_without_a_harvest_it_says_what_would_be_here(qtbot: QtBot, reading: Workspace, commands: Commands) -> None:
