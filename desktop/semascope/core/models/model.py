@@ -66,7 +66,7 @@ class LanguageModel:
         self.d_model = int(config.hidden_size)
         self.context = int(getattr(config, "max_position_embeddings", None) or 2048)
         self.tree: ModelTree = find_tree(module, self.n_layers)
-        self.vocabulary = int(self.tree.head.weight.shape[0])  # type: ignore[union-attr,arg-type]
+        self.vocabulary = int(self.tree.head.weight.shape[0])  # type: ignore[index,union-attr,arg-type]
 
     @property
     def device(self) -> torch.device:

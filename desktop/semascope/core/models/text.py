@@ -105,7 +105,8 @@ class TextCodec:
         if piece is None:
             return b""
         if self._byte_level:
-            return bytes(_BYTES[c] for c in piece) if all(c in _BYTES for c in piece) else piece.encode()
+            known = all(character in _BYTES for character in piece)
+            return bytes(_BYTES[character] for character in piece) if known else str(piece).encode()
         if match := _BYTE_TOKEN.fullmatch(piece):
             return bytes([int(match[1], 16)])
         if self._metaspace:
@@ -115,7 +116,7 @@ class TextCodec:
     def strings(self, ids: Sequence[int]) -> tuple[str, ...]:
         """One string a token; a character spread over tokens goes to the one that completes it, the others get ""."""
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        out = []
+        out: list[str] = []
         for token in ids:
             if token in self.special_ids:
                 if out:

@@ -82,10 +82,9 @@ class Dictionary:
         on_value = (upstream.to(low) @ self.w_dec.to(low).T)[row, feature].float()
         order = torch.argsort(feature, stable=True)
         by_feature = _starts(feature[order], len(self.w_dec))
-        sums = {"mode": "sum", "per_sample_weights": value[order]}
-        grad_dec = F.embedding_bag(row[order], upstream, by_feature, **sums)
-        sums["per_sample_weights"] = on_value[order]
-        grad_enc = F.embedding_bag(row[order], centred, by_feature, **sums)
+        rows = row[order]
+        grad_dec = F.embedding_bag(rows, upstream, by_feature, mode="sum", per_sample_weights=value[order])
+        grad_enc = F.embedding_bag(rows, centred, by_feature, mode="sum", per_sample_weights=on_value[order])
         on_bias = torch.zeros_like(self.b_enc).index_add_(0, feature, on_value)
 
         self.silent += n
@@ -141,11 +140,7 @@ class Dictionary:
         along = (grad_dec * self.w_dec).sum(dim=1, keepdim=True)
         self.w_enc.grad, self.w_dec.grad = grad_enc, grad_dec.addcmul_(along, self.w_dec, value=-1.0)
         self.b_enc.grad, self.b_dec.grad = grad_b, grad_pre
-        norm = torch.sqrt(
-            sum((parameter.grad.square().sum() for parameter in self.parameters.values()), torch.zeros(()))
-        )
-        for parameter in self.parameters.values():
-            parameter.grad.mul_(min(1.0, 1.0 / (float(norm) + 1e-12)))
+        torch.nn.utils.clip_grad_norm_(self.parameters.values(), 1.0)
         self.optimiser.param_groups[0]["lr"] = learning_rate
         self.optimiser.step()
         F.normalize(self.w_dec, dim=1, out=self.w_dec)

@@ -6,6 +6,7 @@ the model computed, all others get the reconstruction, or the mean; so the figur
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -107,15 +108,14 @@ def _losses(
         counted = torch.from_numpy(table.counted[row : row + 1]).to(model.device)
         ids = torch.from_numpy(table.ids[row : row + 1].astype(np.int64)).to(model.device)
 
-        def spliced(x: Tensor, counted: Tensor = counted) -> Tensor:
-            return _replace(x, counted, sink_norm, sae.decode(sae.encode(x.float())))
-
-        def ablated(x: Tensor, counted: Tensor = counted) -> Tensor:
-            return _replace(x, counted, sink_norm, mean.expand_as(x))
+        def edit(x: Tensor, run: int, counted: Tensor = counted) -> Tensor | None:
+            if run == 0:
+                return None
+            return _replace(x, counted, sink_norm, sae.decode(sae.encode(x.float())) if run == 1 else mean.expand_as(x))
 
         targets = torch.where(counted[:, 1:], ids[:, 1:], -100).flatten()
-        for i, edit in enumerate((lambda _x: None, spliced, ablated)):
-            with model.editing(hook, edit):
+        for i in range(3):
+            with model.editing(hook, functools.partial(edit, run=i)):
                 logits = model.logits(ids)[:, :-1]
             sums[i] += float(F.cross_entropy(logits.flatten(0, 1), targets, ignore_index=-100, reduction="sum"))
         predicted += int((targets >= 0).sum())
