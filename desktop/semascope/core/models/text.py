@@ -48,7 +48,7 @@ class TextCodec:
         self.eos_ids = frozenset(eos_ids) | ({tokenizer.eos_token_id} - {None})
         added = tokenizer.added_tokens_decoder
         self.special_ids = frozenset(tokenizer.all_special_ids) | {i for i, token in added.items() if token.special}
-        self._added = {i: token.content for i, token in added.items()}
+        self._added: dict[int, str] = {i: token.content for i, token in added.items()}
 
     @property
     def has_chat_template(self) -> bool:
