@@ -54,7 +54,8 @@ class Pin:
 
     Attributes:
         feature: The feature's number in its SAE.
-        strength: The slider, in multiples of the feature's maximum activation in the harvest (for "scale": the factor).
+        strength: The slider, in multiples of the feature's maximum activation in the harvest (for "scale": the factor
+            less 1). 0 does nothing, except for "ablate", which has no strength.
         mode: What the slider does to the activation.
         enabled: False while muted.
     """

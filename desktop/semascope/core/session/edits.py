@@ -144,8 +144,12 @@ def solo(feature: int) -> Edit:
 
 
 def reset_strengths() -> Edit:
-    """Put every slider back to nothing: strength 0, unmuted."""
-    return _pins_edit("Reset all sliders", lambda pins: tuple(replace(p, strength=0.0, enabled=True) for p in pins))
+    """Put every slider back to nothing: strength 0, unmuted, and clamped where it was ablated."""
+
+    def reset(pin: Pin) -> Pin:
+        return replace(pin, strength=0.0, enabled=True, mode="clamp" if pin.mode == "ablate" else pin.mode)
+
+    return _pins_edit("Reset all sliders", lambda pins: tuple(reset(pin) for pin in pins))
 
 
 def _pin_edit(text: str, feature: int, gesture: Hashable, change: Callable[[Pin], Pin]) -> Edit:

@@ -20,6 +20,7 @@ from semascope.state.loading import OPENING_KINDS, loading
 from semascope.state.workspace import Change, Workspace
 from semascope.state.yardstick import Yardstick, yardstick
 from semascope.ui.panels.prompt.reading import Reading
+from semascope.ui.widgets.naming import name_of
 
 KEPT_PROMPTS = 20  # listed in the menu of recent prompts
 
@@ -174,12 +175,7 @@ class PromptPresenter(QObject):
 
     def name(self, feature: int) -> tuple[str, bool]:
         """What to call a feature, and whether that is a label; without one, its top tokens in the harvest."""
-        label = self._workspace.label(feature)
-        if label:
-            return label, True
-        harvest = self.yardstick.harvest
-        tokens = harvest.top_tokens(feature)[:4] if harvest and feature < harvest.features else []
-        return " ".join(token.strip() or "␣" for token in tokens) or "no label", False
+        return name_of(self._workspace.label(feature), self.yardstick.harvest, feature)
 
     def colour(self, feature: int) -> int | None:
         """Index of its pin's colour, or None."""

@@ -23,6 +23,7 @@ from semascope.ui.panels.steer.asking import Asking, Pieces
 from semascope.ui.panels.steer.comparison import Comparison, kept
 from semascope.ui.panels.steer.strength import edits_of, explain, format_strength, is_active, parse_strength
 from semascope.ui.panels.steer.telling import Told, tell
+from semascope.ui.widgets.naming import name_of
 from semascope.ui.widgets.row_state import RowState
 
 MOVED = "the sliders were moved since"
@@ -85,11 +86,11 @@ class SteerPresenter(QObject):
 
     def _row(self, place: int, pin: Pin, solo: bool) -> RowState:
         maximum = self.yardstick.maximum(pin.feature)
-        label = self._workspace.label(pin.feature)
+        name, labelled = name_of(self._workspace.label(pin.feature), self.yardstick.harvest, pin.feature)
         return RowState(
             feature=pin.feature,
-            name=label or "no label",
-            labelled=bool(label),
+            name=name,
+            labelled=labelled,
             colour=place,
             strength=pin.strength,
             value=format_strength(pin, maximum),

@@ -1,0 +1,49 @@
+"""A workspace on the real engine lane: the demo model and the small SAE are opened once for all tests of the interface."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
+
+from semascope.core.harvest.store import Harvest
+from semascope.core.session import edits
+from semascope.core.session.document import Reference
+from semascope.jobs.bridge import Bridge
+from semascope.jobs.engine import Engine
+from semascope.jobs.requests import Describe, EngineInfo, OpenModel, OpenSAE
+from semascope.state.workspace import Workspace
+
+SLOW = 60_000  # milliseconds that the engine may take on a loaded machine
+
+
+@pytest.fixture(scope="session")
+def bridge(qapp: QApplication) -> Iterator[Bridge]:
+    """The engine lane, with nothing open at first."""
+    bridge = Bridge(Engine())
+    yield bridge
+    bridge.close()
+
+
+@pytest.fixture
+def laboratory(
+    qtbot: QtBot, bridge: Bridge, demo_model_path: Path, small_sae_path: Path, small_harvest_path: Path
+) -> Iterator[Workspace]:
+    """Model, SAE and harvest open, an empty session that refers to them."""
+    engine: list[EngineInfo] = []
+    bridge.request(Describe(), engine.append)
+    qtbot.waitUntil(lambda: len(engine) == 1, timeout=SLOW)
+    if engine[0].model is None or engine[0].sae is None or engine[0].sae.path != small_sae_path:
+        bridge.request(OpenModel(demo_model_path, device="cpu", dtype="fp32"))
+        bridge.request(OpenSAE(small_sae_path))
+        bridge.request(Describe(), engine.append)
+        qtbot.waitUntil(lambda: len(engine) == 2 and engine[1].sae is not None, timeout=SLOW)
+    workspace = Workspace(bridge)
+    workspace.save = lambda: None  # type: ignore[method-assign]
+    workspace.model_info, workspace.sae_info = engine[-1].model, engine[-1].sae
+    workspace.harvest = Harvest.open(small_harvest_path)
+    assert workspace.sae_info is not None
+    workspace.do(edits.refer("sae", Reference(str(small_sae_path), workspace.sae_info.fingerprint, "small", "sae")))
+    yield workspace
+    workspace.harvest and workspace.harvest.close()
