@@ -25,7 +25,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
 @contextlib.contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
     """A fresh folder beside `path`; when the block ends well it becomes `path` (which must not exist or be empty)."""
-    beside = path.with_name(f"{path.name}.partial")
+    beside = path.with_name(f".{path.name}.{os.getpid()}.partial")
     shutil.rmtree(beside, ignore_errors=True)
     beside.mkdir(parents=True)
     try:
