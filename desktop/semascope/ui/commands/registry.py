@@ -22,7 +22,7 @@ class Command:
     """One thing the program can do.
 
     Attributes:
-        id: "room.verb", unique ("features.pin").
+        id: "room.verb", unique ("feature.pin").
         title: A verb first, sentence case, ending in "…" when it asks for more before it acts.
         help: One sentence that says what it does, for the palette and the status tip.
         run: Does it. Called on the interface thread without arguments.

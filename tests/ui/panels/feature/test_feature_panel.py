@@ -104,7 +104,19 @@ def test_tags_notes_and_pin_are_the_sessions(
     reading.undo()
     assert reading.note(feature).notes == "", "one stay in the field is one step"
     assert panel.heading.notes.toPlainText() == ""
-    assert panel.heading.pin.text() == "Pin"
+
+
+def test_the_pin_command_pins_and_lets_go(
+    qtbot: QtBot, panel: FeaturePanel, reading: Workspace, commands: Commands
+) -> None:
+    feature = lively(reading)[0]
+    select(qtbot, panel, feature)
+    assert commands["feature.pin"].words_now == "Pin the feature"
+    commands.run("feature.pin")
+    assert [pin.feature for pin in reading.pins()] == [feature]
+    assert panel.heading.pin.text() == "Unpin"
+    commands.run("feature.pin")
+    assert reading.pins() == ()
 
 
 def test_back_and_forward_like_a_browser(

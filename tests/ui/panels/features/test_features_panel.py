@@ -109,14 +109,13 @@ def test_a_label_shows_at_once_and_undo_takes_it_back(panel: FeaturesPanel, read
     assert not panel.presenter.name(id).labelled
 
 
-def test_pinning_from_the_list_gives_a_colour(panel: FeaturesPanel, reading: Workspace, commands: Commands) -> None:
-    reading.select(int(panel.presenter.order[2]))
-    assert commands["features.pin"].words_now.startswith("Pin feature")
-    commands.run("features.pin")
-    assert panel.presenter.colour(reading.selected or 0) == 0
-    assert commands["features.pin"].words_now.startswith("Unpin feature")
-    commands.run("features.pin")
-    assert reading.pins() == ()
+def test_a_pinned_feature_wears_its_colour(panel: FeaturesPanel, reading: Workspace) -> None:
+    first, second = panel.presenter.order[[2, 5]].tolist()
+    reading.do(edits.pin(second))
+    reading.do(edits.pin(first))
+    assert [panel.presenter.colour(id) for id in (first, second)] == [1, 0]
+    reading.do(edits.unpin(second))
+    assert [panel.presenter.colour(id) for id in (first, second)] == [0, None]
 
 
 def test_enter_in_the_search_field_opens_the_first_hit(panel: FeaturesPanel, reading: Workspace, qtbot: QtBot) -> None:

@@ -81,6 +81,18 @@ def add_commands(panel: FeaturePanel, commands: Commands) -> None:
             words="note comment",
         ),
         Command(
+            "feature.pin",
+            "Pin the feature",
+            "Keep the selected feature at hand with a slider and a colour, or let it go",
+            presenter.toggle_pin,
+            "P",
+            _MENU,
+            enabled=shown,
+            live_title=presenter.pin_words,
+            section="feature",
+            words="unpin slider steer",
+        ),
+        Command(
             "feature.copy_number",
             "Copy the feature's number",
             "Put the number of the selected feature on the clipboard",

@@ -50,7 +50,7 @@ class Heading(QWidget):
         self.notes.edited.connect(self.notes_changed)
         self.notes.left.connect(lambda: self._show_notes(bool(self.notes.toPlainText())))
         self.note.clicked.connect(self.edit_notes)
-        self.pin.clicked.connect(lambda: commands.run("features.pin"))
+        self.pin.clicked.connect(lambda: commands.run("feature.pin"))
         themes().changed.connect(self._restyle)
         self._restyle()
 

@@ -78,9 +78,9 @@ class FeaturePanel(QWidget):
         space = theme().spacing
         self.examples.setAccessibleName(self.tr("Examples"))
         self.silent.setWordWrap(True)
-        content = QWidget()
-        content.setMaximumWidth(round(_MEASURE * theme().scale))
-        column = QVBoxLayout(content)
+        self.content = QWidget()
+        self.content.setMaximumWidth(round(_MEASURE * theme().scale))
+        column = QVBoxLayout(self.content)
         column.setContentsMargins(space(4) + 2, space(4), space(4) + 2, space(6))
         column.setSpacing(space(4))
         for part in (self.heading, self.figures, self.overview, self.neighbours, self.silent, self.examples):
@@ -92,8 +92,8 @@ class FeaturePanel(QWidget):
         self.area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.area.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
-        self.area.setWidget(content)
-        for ground in (content, self.area.viewport()):
+        self.area.setWidget(self.content)
+        for ground in (self, self.content, self.area.viewport()):
             ground.setBackgroundRole(QPalette.ColorRole.Base)
             ground.setAutoFillBackground(True)
         self.setFocusProxy(self.examples)
@@ -165,14 +165,14 @@ class FeaturePanel(QWidget):
         self.pages.setCurrentIndex(_ERROR)
 
     def _show_row(self, row: QRect) -> None:
-        top = self.examples.mapTo(self.area.widget(), row.topLeft()).y()
+        top = self.examples.mapTo(self.content, row.topLeft()).y()
         self.area.ensureVisible(0, top + row.height(), 0, theme().row)
         self.area.ensureVisible(0, top, 0, theme().row)
 
     # Acting
 
     def _fill(self) -> None:
-        self.commands.run("features.find" if self.presenter.has_harvest else "file.open_harvest")
+        self.commands.run("features.find" if self.presenter.has_harvest else "harvest.open")
 
     def _write_notes(self, notes: str) -> None:
         if self.presenter.page is not None:

@@ -84,6 +84,15 @@ class FeaturePresenter(QObject):
         if self.feature is not None:
             self.workspace.do(edits.set_tags(self.feature, tags))
 
+    def toggle_pin(self) -> None:
+        """Pin the feature, or let it go."""
+        if self.feature is not None:
+            self.workspace.do(edits.unpin(self.feature) if self.pinned else edits.pin(self.feature))
+
+    def pin_words(self) -> str:
+        """What `toggle_pin` would do now."""
+        return self.tr("Unpin the feature") if self.pinned else self.tr("Pin the feature")
+
     def set_notes(self, feature: int, notes: str, gesture: object) -> None:
         """Write notes; those of one gesture (one stay in the field) are one step of undo."""
         self.workspace.do(edits.set_notes(feature, notes, gesture=id(gesture)), self)

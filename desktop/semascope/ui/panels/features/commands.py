@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from semascope.core.session import edits
 from semascope.ui.commands.registry import Command, Commands
 
 if TYPE_CHECKING:
@@ -14,22 +13,8 @@ _MENU = "Features"
 
 
 def add_commands(panel: FeaturesPanel, commands: Commands) -> None:
-    """Register them; all act on the selected feature or on the list."""
-    workspace, presenter = panel.workspace, panel.presenter
-
-    def chosen() -> bool:
-        return workspace.selected is not None and presenter.has_harvest
-
-    def toggle_pin() -> None:
-        feature = workspace.selected
-        if feature is not None:
-            workspace.do(edits.unpin(feature) if workspace.is_pinned(feature) else edits.pin(feature))
-
-    def pin_title() -> str:
-        feature = workspace.selected
-        if feature is None:
-            return "Pin feature"
-        return f"{'Unpin' if workspace.is_pinned(feature) else 'Pin'} feature {feature}"
+    """Register them; all act on the list."""
+    presenter = panel.presenter
 
     def listed() -> bool:
         return len(presenter.order) > 0
@@ -56,6 +41,42 @@ def add_commands(panel: FeaturesPanel, commands: Commands) -> None:
             section="find",
             words="clear reset filter search",
         ),
+    ):
+        commands.add(command)
+    for key, words in (
+        ("density", "density"),
+        ("max", "maximum"),
+        ("id", "number"),
+        ("label", "label"),
+        ("pin", "pin"),
+    ):
+        commands.add(
+            Command(
+                f"features.sort_{key}",
+                f"Sort features by {words}",
+                f"Sort the feature list by {words}; again turns the order round",
+                lambda key=key: presenter.sort_by(key),  # type: ignore[misc]
+                menu=f"{_MENU}/Sort by",
+                enabled=lambda: presenter.has_harvest,
+                section="find",
+                words="order column",
+            )
+        )
+    for name, words in (("alive", "alive"), ("labelled", "labelled"), ("pinned", "pinned")):
+        commands.add(
+            Command(
+                f"features.only_{name}",
+                f"List only {words} features",
+                f"Leave features that are not {words} out of the list, or take them in again",
+                lambda name=name: panel.set_filter(name, not getattr(presenter.query, name)),  # type: ignore[misc]
+                menu=f"{_MENU}/Filter",
+                enabled=lambda: presenter.has_harvest,
+                checked=lambda name=name: bool(getattr(presenter.query, name)),  # type: ignore[misc]
+                section="find",
+                words="filter",
+            )
+        )
+    for command in (
         Command(
             "features.next",
             "Next feature in the list",
@@ -76,48 +97,5 @@ def add_commands(panel: FeaturesPanel, commands: Commands) -> None:
             enabled=listed,
             section="go",
         ),
-        Command(
-            "features.pin",
-            "Pin feature",
-            "Keep the selected feature at hand with a slider and a colour, or let it go",
-            toggle_pin,
-            "P",
-            _MENU,
-            enabled=chosen,
-            live_title=pin_title,
-            section="feature",
-            words="unpin slider steer",
-        ),
     ):
         commands.add(command)
-    for key, words in (
-        ("density", "density"),
-        ("max", "maximum"),
-        ("id", "number"),
-        ("label", "label"),
-        ("pin", "pin"),
-    ):
-        commands.add(
-            Command(
-                f"features.sort_{key}",
-                f"Sort features by {words}",
-                f"Sort the feature list by {words}; again turns the order round",
-                lambda key=key: presenter.sort_by(key),  # type: ignore[misc]
-                menu=f"{_MENU}/Sort by",
-                enabled=lambda: presenter.has_harvest,
-                words="order column",
-            )
-        )
-    for name, words in (("alive", "alive"), ("labelled", "labelled"), ("pinned", "pinned")):
-        commands.add(
-            Command(
-                f"features.only_{name}",
-                f"List only {words} features",
-                f"Leave features that are not {words} out of the list, or take them in again",
-                lambda name=name: panel.set_filter(name, not getattr(presenter.query, name)),  # type: ignore[misc]
-                menu=f"{_MENU}/Filter",
-                enabled=lambda: presenter.has_harvest,
-                checked=lambda name=name: bool(getattr(presenter.query, name)),  # type: ignore[misc]
-                words="filter",
-            )
-        )

@@ -81,6 +81,8 @@ class FeaturesPanel(QWidget):
         return self.tr("pinned") if self.presenter.colour(id) is not None else ""
 
     def _build(self) -> None:
+        self.setBackgroundRole(QPalette.ColorRole.Base)
+        self.setAutoFillBackground(True)
         space = theme().spacing
         self.search.setPlaceholderText(self.tr("label or top token"))
         self.search.setAccessibleName(self.tr("Search features"))
@@ -111,8 +113,6 @@ class FeaturesPanel(QWidget):
         self.found.addWidget(self.nothing)
         self.footer.setContentsMargins(space(3), space(2), space(3), space(2))
         content = QWidget()
-        content.setBackgroundRole(QPalette.ColorRole.Base)
-        content.setAutoFillBackground(True)
         column = QVBoxLayout(content)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
@@ -124,7 +124,7 @@ class FeaturesPanel(QWidget):
             self.tr("No harvest is open"),
             self.tr("A harvest lists every feature of an SAE with its examples. Reading one needs no model."),
             self.tr("Open a harvest…"),
-            lambda: self.commands.run("file.open_harvest"),
+            lambda: self.commands.run("harvest.open"),
         )
         self.pages = QStackedLayout(self)
         self.pages.setContentsMargins(0, 0, 0, 0)
@@ -190,7 +190,7 @@ class FeaturesPanel(QWidget):
             return
         menu = QMenu(self)
         menu.aboutToHide.connect(menu.deleteLater)
-        for id in ("feature.open", "features.pin", "feature.label", "feature.copy_number"):
+        for id in ("feature.open", "feature.pin", "feature.label", "feature.copy_number"):
             if id in self.commands:
                 self.commands.refresh(id)
                 menu.addAction(self.commands.action(id))
