@@ -14,7 +14,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from semascope import __version__, paths
 from semascope.cli import dictionaries, harvests, inspection, models, window
@@ -61,13 +61,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _failed(error, command)
 
 
+class _Parser(argparse.ArgumentParser):
+    """Tells a wrong command line in one line; the usage is a word away."""
+
+    def error(self, message: str) -> NoReturn:
+        """See argparse."""
+        self.exit(2, f"{self.prog}: {message.rstrip('.')}. See {self.prog} --help.\n")
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The whole command line. Opening the window is the command without a name."""
     common = argparse.ArgumentParser(add_help=False)
     # Before or after the command's name; suppressed, so that the one not given doesn't undo the other.
     where = "keep settings, sessions and models in this folder"
     common.add_argument("--basedir", metavar="DIR", default=argparse.SUPPRESS, help=where)
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="semascope",
         parents=[common],
         usage="semascope [PATH ...] | semascope COMMAND ...",
@@ -90,7 +98,7 @@ def build_parser() -> argparse.ArgumentParser:
 def _with_command(argv: list[str]) -> list[str]:
     """`argv` with the window's name put in where no command is named."""
     at = 0
-    while at < len(argv) and argv[at].startswith("-"):
+    while at < len(argv) and argv[at].startswith("-") and argv[at] != "--":
         if argv[at] in ("-h", "--help", "--version"):
             return argv
         at += 2 if argv[at] == "--basedir" else 1
