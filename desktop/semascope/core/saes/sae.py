@@ -133,7 +133,7 @@ class SAE:
     @torch.no_grad()
     def decoder_norms(self) -> Tensor:
         """‖d_i‖ of every feature's decoder row, shape (m,), float32."""
-        return torch.linalg.vector_norm(self.W_dec.float(), dim=-1)
+        return self.W_dec.float().square().sum(dim=-1).sqrt()
 
     def _enter(self, x: Tensor) -> Tensor:
         """What the encoder multiplies, shape (n, d_in); remembers how x was shaped and scaled."""
