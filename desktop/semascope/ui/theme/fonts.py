@@ -6,6 +6,7 @@ Sizes are device-independent pixels (13 at 100 %), so one setting scales all of 
 from __future__ import annotations
 
 import sys
+from functools import cache
 
 from PySide6.QtGui import QFont, QFontDatabase
 
@@ -46,6 +47,7 @@ def tabular(scale: float = 1.0) -> QFont:
     return font
 
 
+@cache
 def _interface() -> QFont:
     system = QFontDatabase.systemFont(QFontDatabase.SystemFont.GeneralFont)
     return _prefer(system, _PREFERRED, _NONDESCRIPT) if sys.platform.startswith("linux") else system
@@ -60,5 +62,6 @@ def _prefer(font: QFont, families: tuple[str, ...], nondescript: set[str]) -> QF
 
 
 def _sized(font: QFont, pixels: float) -> QFont:
+    font = QFont(font)
     font.setPixelSize(max(1, round(pixels)))
     return font

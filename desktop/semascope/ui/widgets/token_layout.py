@@ -231,7 +231,7 @@ class _Pass:
         if self.pen > 0.0 and self.pen + blanks * self.metrics.blank + total > self.limit:
             self._end_line(wrapped=True)
         if self.wrapped and word[0][1]:
-            blanks = 0
+            blanks, self.wrapped = 0, False
         self._place(blanks, word, boxes, total)
 
     def _cut(self, blanks: int, word: list[Piece], widths: list[float]) -> Iterator[list[Piece]]:

@@ -65,23 +65,33 @@ class TokenPainter:
             return
         self.painter.setFont(self.metrics.font)
         self.painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        self._paint_grounds(int(layout.line_fragment[first]), int(layout.line_fragment[last]))
+        start, stop = int(layout.line_fragment[first]), int(layout.line_fragment[last])
+        tokens = layout.token[start:stop]
+        self._paint_grounds(start, tokens)
+        inks = self._inks(tokens)
         for line in range(first, last):
             y = line * layout.line_height + self.baseline
             for run in layout.runs[layout.line_run[line] : layout.line_run[line + 1]]:
-                self._paint_run(run, y)
+                self._paint_run(run, y, inks[run.first - start : run.stop - start])
         self._paint_outline(self.marks.hover, self.theme.quiet)
         self._paint_outline(self.marks.caret, self.theme.accent)
+
+    def _inks(self, tokens: np.ndarray) -> list[int]:
+        """The text colour of each token, as 0xAARRGGBB."""
+        quiet = np.uint32(self.theme.quiet.rgba())
+        inks: list[int] = np.where(
+            self.text.grey[tokens], quiet, self.theme.text_on_activation[self.levels[tokens]]
+        ).tolist()
+        return inks
 
     def _box(self, fragment: int) -> QRectF:
         layout = self.layout
         top = float(layout.line[fragment]) * layout.line_height + self.box_top
         return QRectF(float(layout.x[fragment]), top, float(layout.width[fragment]), self.box_height)
 
-    def _paint_grounds(self, start: int, stop: int) -> None:
+    def _paint_grounds(self, start: int, tokens: np.ndarray) -> None:
         painter = self.painter
         painter.setPen(Qt.PenStyle.NoPen)
-        tokens = self.layout.token[start:stop]
         levels = self.levels[tokens]
         for offset in np.flatnonzero(levels).tolist():
             red, green, blue, _ = self.theme.activation_lut[levels[offset]].tolist()
@@ -98,22 +108,14 @@ class TokenPainter:
             for offset in np.flatnonzero((tokens >= low) & (tokens < high)).tolist():
                 painter.drawRect(self._box(start + offset))
 
-    def _ink(self, token: int) -> int:
-        """The text colour of a token, as 0xAARRGGBB."""
-        if self.text.grey[token]:
-            return int(self.theme.quiet.rgba())
-        return int(self.theme.text_on_activation[self.levels[token]])
-
-    def _paint_run(self, run: Run, y: float) -> None:
+    def _paint_run(self, run: Run, y: float, inks: list[int]) -> None:
         painter = self.painter
-        tokens = self.layout.token[run.first : run.stop].tolist()
-        if run.text == NEWLINE_MARK and not self.text.special[tokens[0]]:
-            if self.marks.visible_blanks or self.levels[tokens[0]]:
-                painter.setPen(self.theme.quiet)
+        if run.text == NEWLINE_MARK and not self.text.special[self.layout.token[run.first]]:
+            if self.marks.visible_blanks or self.levels[self.layout.token[run.first]]:
+                painter.setPen(QColor.fromRgba(inks[0]))
                 painter.drawText(QPointF(run.x, y), run.text)
             return
-        inks = [self._ink(token) for token in tokens]
-        if min(inks) == max(inks):
+        if len(inks) == 1 or min(inks) == max(inks):
             painter.setPen(QColor.fromRgba(inks[0]))
             painter.drawText(QPointF(run.x, y), run.text)
         else:  # drawn whole for each colour, so that it is shaped as one word, and clipped to that token's box
