@@ -1,6 +1,7 @@
-"""Runs one panel alone, on a harvest and with no engine behind it: for looking at it while working on it.
+"""Runs one panel alone, for looking at it while working on it: on a harvest, with no engine behind it unless it needs one.
 
-Each panel's `preview.py` is a call of `preview`. Usage: `python -m semascope.ui.panels.feature.preview [HARVEST] [--dark]`.
+Each panel's `preview.py` is a call of `preview`. Usage: `python -m semascope.ui.panels.feature.preview [PATH ...] [--dark]`,
+the paths being what to open (by default the demo's harvest, and with an engine its SAE and model too).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from PySide6.QtWidgets import QApplication, QWidget
 from semascope import paths
 from semascope.core.errors import UserError
 from semascope.jobs.bridge import Bridge
+from semascope.jobs.lane import Worker
 from semascope.state.workspace import Workspace
 from semascope.ui.commands.registry import Commands
 from semascope.ui.theme import themes
@@ -31,24 +33,32 @@ class NoEngine:
         raise UserError("A preview has no engine.", "Open the panel in the program.")
 
 
-def preview(make: Callable[[Workspace, Commands], QWidget], width: int, height: int) -> int:
+def preview(
+    make: Callable[[Workspace, Commands], QWidget], width: int, height: int, engine: Worker | None = None
+) -> int:
     """Show the panel that `make` builds until its window is closed; the exit status."""
     arguments = [argument for argument in sys.argv[1:] if not argument.startswith("-")]
     app = QApplication.instance() or QApplication(sys.argv[:1])
     themes().set("dark" if "--dark" in sys.argv else "light")
-    workspace, commands = Workspace(Bridge(NoEngine())), Commands()
+    workspace, commands = Workspace(Bridge(engine or NoEngine())), Commands()
     panel = make(workspace, commands)
     for command in commands:
         panel.addAction(commands.action(command.id))
     panel.resize(width, height)
     panel.show()
     workspace.harvest_changed.connect(lambda: _select_first(workspace))
-    QTimer.singleShot(
-        0, lambda: workspace.open_harvest(Path(arguments[0]) if arguments else paths.demo_dir() / "harvest")
-    )
+    opened = [Path(argument) for argument in arguments] or _demo(with_engine=engine is not None)
+    for path in opened:
+        QTimer.singleShot(0, lambda path=path: workspace.open_path(path))
     status = app.exec()
     workspace.bridge.close()
     return int(status)
+
+
+def _demo(with_engine: bool) -> list[Path]:
+    """The parts of the demo that are here."""
+    parts = [paths.demo_dir() / "harvest", *([paths.demo_dir() / "sae", paths.demo_model()] if with_engine else [])]
+    return [part for part in parts if part is not None and part.exists()]
 
 
 def _select_first(workspace: Workspace) -> None:

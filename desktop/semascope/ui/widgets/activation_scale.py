@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 from semascope.ui.theme import theme
 from semascope.ui.widgets.numbers import activation_text
 
-BAR = (140, 8)  # pixels
+BAR = (140, 8)  # pixels at 100 %
 
 
 class ActivationScale(QWidget):
@@ -45,10 +45,10 @@ class ActivationScale(QWidget):
     # Qt
 
     def sizeHint(self) -> QSize:
-        return QSize(2 * BAR[0], QFontMetrics(theme().small()).height() + 6)
+        return QSize(round(2 * BAR[0] * theme().scale), QFontMetrics(theme().small()).height() + 6)
 
     def minimumSizeHint(self) -> QSize:
-        return QSize(BAR[0] + 60, self.sizeHint().height())
+        return QSize(round(BAR[0] * theme().scale) + 60, self.sizeHint().height())
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         look = theme()
@@ -74,7 +74,8 @@ class ActivationScale(QWidget):
         painter.setPen(look.quiet)
         painter.drawText(QPointF(0, baseline), "0")
         left = metrics.horizontalAdvance("0") + gap
-        bar = QRectF(left, middle - BAR[1] / 2, *BAR)
+        width, height = BAR[0] * look.scale, BAR[1] * look.scale
+        bar = QRectF(left, middle - height / 2, width, height)
         ramp = np.ascontiguousarray(look.activation_lut[None])
         image = QImage(ramp.data, 256, 1, 1024, QImage.Format.Format_RGBA8888)
         frame = QPainterPath()

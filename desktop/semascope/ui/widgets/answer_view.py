@@ -22,12 +22,14 @@ from semascope.ui.theme import theme
 from semascope.ui.widgets.plain_text import plain_label
 from semascope.ui.widgets.token_view import TokenView
 
+MARGIN = 4  # round the text, with room for the stroke
+
 
 class AnswerText(TokenView):
     """Tokens with a stroke before the one where this answer leaves the other."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent, margin=0)
+        super().__init__(parent, margin=MARGIN)
         self.viewport().setAutoFillBackground(False)  # the frame's own ground shows through
         self._parting: int | None = None
 
@@ -42,7 +44,7 @@ class AnswerText(TokenView):
             return
         place = self.token_rect(self._parting)
         painter = QPainter(self.viewport())
-        painter.fillRect(QRectF(max(0.0, place.left() - 1.0), place.top() + 3, 2, place.height() - 6), theme().accent)
+        painter.fillRect(QRectF(place.left() - MARGIN, place.top() + 3, 2, place.height() - 6), theme().accent)
         painter.end()
 
 
@@ -62,16 +64,18 @@ class AnswerView(QWidget):
         self.text.setAccessibleName(f"The {title} answer")
         self.waiting = plain_label("", tone="quiet")
         self.waiting.setWordWrap(True)
+        self.waiting.setContentsMargins(MARGIN, MARGIN, MARGIN, 0)
         self._strings: tuple[str, ...] = ()
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         head = QHBoxLayout()
+        head.setContentsMargins(MARGIN, 0, MARGIN, 0)
         head.addWidget(self.title)
         head.addStretch(1)
         head.addWidget(self.remark)
         layout = QVBoxLayout(self)
         space = theme().spacing
-        layout.setContentsMargins(space(3), space(2), space(3), space(2))
-        layout.setSpacing(space(2))
+        layout.setContentsMargins(space(2), space(2), space(2), space(1))
+        layout.setSpacing(space(1))
         layout.addLayout(head)
         layout.addWidget(self.waiting)
         layout.addWidget(self.text, 1)
@@ -111,7 +115,7 @@ class AnswerView(QWidget):
     # Qt
 
     def sizeHint(self) -> QSize:
-        return QSize(180, 220)
+        return QSize(180, 120)
 
     def minimumSizeHint(self) -> QSize:
         return QSize(120, 96)

@@ -29,7 +29,7 @@ class ColourDot(QAbstractButton):
             self.update()
 
     def sizeHint(self) -> QSize:
-        return QSize(16, 20)
+        return QSize(round(16 * theme().scale), round(20 * theme().scale))
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter = QPainter(self)
@@ -38,7 +38,7 @@ class ColourDot(QAbstractButton):
         hollow = self.isChecked()
         painter.setPen(QPen(colour, 1.6) if hollow else Qt.PenStyle.NoPen)
         painter.setBrush(Qt.BrushStyle.NoBrush if hollow else colour)
-        radius = 3.7 if hollow else 4.5
+        radius = (3.7 if hollow else 4.5) * theme().scale
         centre = self.rect().center().toPointF()
         centre.setX(radius + 1.0)
         painter.drawEllipse(centre, radius, radius)

@@ -10,7 +10,7 @@ from semascope.ui.theme import theme
 from semascope.ui.widgets.feature_name import one_line
 
 WIDEST_NAME = 150  # pixels at 100 %
-DOT = 8
+DOT = 8  # pixels at 100 %
 
 
 class FeatureChip(QAbstractButton):
@@ -24,9 +24,7 @@ class FeatureChip(QAbstractButton):
         self._colour = colour
         self._labelled = labelled
         self._number = f"#{feature}"
-        metrics = QFontMetrics(self._name_font())
-        widest = round(WIDEST_NAME * theme().scale)
-        self._name = metrics.elidedText(one_line(name), Qt.TextElideMode.ElideRight, widest)
+        self._name = one_line(name)
         self.setCheckable(True)
         self.setAutoExclusive(True)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
@@ -40,12 +38,17 @@ class FeatureChip(QAbstractButton):
         font.setItalic(not self._labelled)
         return font
 
+    def _shown(self) -> str:
+        """The name, cut where it is too long for a chip."""
+        widest = round(WIDEST_NAME * theme().scale)
+        return QFontMetrics(self._name_font()).elidedText(self._name, Qt.TextElideMode.ElideRight, widest)
+
     def _parts(self) -> tuple[int, int, int]:
         """Widths of dot, number and name, each with the gap after it."""
         look = theme()
-        dot = DOT + look.spacing(1) + 2 if self._colour is not None else 0
+        dot = round(DOT * look.scale) + look.spacing(1) + 2 if self._colour is not None else 0
         number = QFontMetrics(look.small()).horizontalAdvance(self._number) + look.spacing(1) + 2
-        return dot, number, QFontMetrics(self._name_font()).horizontalAdvance(self._name)
+        return dot, number, QFontMetrics(self._name_font()).horizontalAdvance(self._shown())
 
     # Qt
 
@@ -70,12 +73,13 @@ class FeatureChip(QAbstractButton):
         if self._colour is not None:
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(look.feature_colour(self._colour))
-            painter.drawEllipse(QRectF(x, self.height() / 2 - DOT / 2, DOT, DOT))
+            size = DOT * look.scale
+            painter.drawEllipse(QRectF(x, (self.height() - size) / 2, size, size))
         rest = QRectF(x + dot, 0, self.width(), self.height())
         painter.setFont(look.small())
         painter.setPen(look.quiet)
         painter.drawText(rest, Qt.AlignmentFlag.AlignVCenter, self._number)
         painter.setFont(self._name_font())
         painter.setPen(look.text if self._labelled else look.quiet)
-        painter.drawText(rest.translated(number, 0), Qt.AlignmentFlag.AlignVCenter, self._name)
+        painter.drawText(rest.translated(number, 0), Qt.AlignmentFlag.AlignVCenter, self._shown())
         painter.end()

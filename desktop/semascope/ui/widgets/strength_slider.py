@@ -19,8 +19,9 @@ from semascope.ui.widgets.gesture import Gesture
 LIMIT = 10.0
 UNIT = 100  # the slider's integer value is the strength in hundredths
 CURVE = 1.5  # handle's way out = (strength / LIMIT) ** (1 / CURVE)
-HANDLE = 6.0  # radius
+HANDLE = 6.0  # radius, in pixels at 100 %
 GROOVE = 3.0
+HEIGHT = 20
 
 _STEPS = {
     Qt.Key.Key_Left: -0.1,
@@ -51,6 +52,10 @@ def strength_at(place: float) -> float:
     strength = LIMIT * share**CURVE
     step = 0.05 if strength < 1.0 else 0.1
     return round(math.copysign(round(strength / step) * step, place), 2) if strength >= step / 2 else 0.0
+
+
+def _scaled(pixels: float) -> float:
+    return pixels * theme().scale
 
 
 class StrengthSlider(QSlider):
@@ -94,7 +99,7 @@ class StrengthSlider(QSlider):
     # Geometry
 
     def _half(self) -> float:
-        return max(1.0, self.width() / 2 - HANDLE - 1)
+        return max(1.0, self.width() / 2 - _scaled(HANDLE) - 1)
 
     def _centre(self) -> QPointF:
         return QPointF(self.width() / 2, self.height() / 2)
@@ -114,10 +119,10 @@ class StrengthSlider(QSlider):
     # Qt
 
     def sizeHint(self) -> QSize:
-        return QSize(160, 20)
+        return QSize(160, round(_scaled(HEIGHT)))
 
     def minimumSizeHint(self) -> QSize:
-        return QSize(80, 20)
+        return QSize(80, round(_scaled(HEIGHT)))
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         if event.button() != Qt.MouseButton.LeftButton:
@@ -125,7 +130,7 @@ class StrengthSlider(QSlider):
             return
         self._gesture.begin()
         offset = event.position().x() - self._handle().x()
-        self._grip = offset if abs(offset) <= HANDLE + 2 else 0.0
+        self._grip = offset if abs(offset) <= _scaled(HANDLE) + 2 else 0.0
         if self._grip == 0.0:
             self._drag_to(event.position().x())
         self.setSliderDown(True)
@@ -133,7 +138,7 @@ class StrengthSlider(QSlider):
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         if self._grip is None:
-            hovered = (event.position() - self._handle()).manhattanLength() <= HANDLE * 2
+            hovered = (event.position() - self._handle()).manhattanLength() <= 2 * _scaled(HANDLE)
             if hovered != self._hovered:
                 self._hovered = hovered
                 self.update()
@@ -178,15 +183,16 @@ class StrengthSlider(QSlider):
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         centre, handle, half = self._centre(), self._handle(), self._half()
+        radius, groove = _scaled(HANDLE), _scaled(GROOVE)
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(look.soft)
-        track = QRectF(centre.x() - half - HANDLE, centre.y() - GROOVE / 2, 2 * (half + HANDLE), GROOVE)
-        painter.drawRoundedRect(track, GROOVE / 2, GROOVE / 2)
+        track = QRectF(centre.x() - half - radius, centre.y() - groove / 2, 2 * (half + radius), groove)
+        painter.drawRoundedRect(track, groove / 2, groove / 2)
         colour = look.quiet if self._muted or not self.isEnabled() else look.feature_colour(self._colour)
         if self.value():
             left, right = sorted((centre.x(), handle.x()))
             painter.setBrush(colour)
-            painter.drawRect(QRectF(left, centre.y() - GROOVE / 2, right - left, GROOVE))
+            painter.drawRect(QRectF(left, centre.y() - groove / 2, right - left, groove))
         painter.setPen(QPen(look.quiet, 1))
         tick = round(centre.x()) + 0.5
         painter.drawLine(QPointF(tick, centre.y() - 5), QPointF(tick, centre.y() + 5))
@@ -202,4 +208,4 @@ class StrengthSlider(QSlider):
         else:
             painter.setPen(QPen(colour if active and self.value() else look.quiet, 1.2))
         painter.setBrush(look.pane)
-        painter.drawEllipse(handle, HANDLE, HANDLE)
+        painter.drawEllipse(handle, _scaled(HANDLE), _scaled(HANDLE))

@@ -32,6 +32,7 @@ from semascope.ui.widgets.flow_layout import FlowLayout
 from semascope.ui.widgets.plain_text import plain_label
 from semascope.ui.widgets.prompt_edit import PromptEdit
 from semascope.ui.widgets.segments import Segments
+from semascope.ui.widgets.tab_order import order_tabs
 from semascope.ui.widgets.token_view import TokenView
 
 CHAT_HELP = "Read it as a user's message, written as the model's own chat template writes it"
@@ -85,6 +86,7 @@ class PromptPanel(QWidget):
         self.list_title = plain_label(tone="quiet", size="small")
         self.whole = QPushButton("Whole prompt")
         self.whole.setProperty("kind", "quiet")
+        self.whole.setProperty("edge", "right")
         self.list = StrongList()
         self.empty = EmptyState("")
         self.failure = ErrorCard("Try again", self.presenter.run_and_keep)
@@ -129,7 +131,7 @@ class PromptPanel(QWidget):
         below.setContentsMargins(0, space(2), 0, 0)
         below.setSpacing(space(1))
         head = QHBoxLayout()
-        head.setContentsMargins(space(4), 0, space(2), 0)
+        head.setContentsMargins(space(4), 0, space(4), 0)
         head.addWidget(self.list_title, 1)
         head.addWidget(self.whole)
         below.addLayout(head)
@@ -174,7 +176,7 @@ class PromptPanel(QWidget):
         self.text.show_text(presenter.text)
         self.mode.show_choice(int(presenter.chat))
         self.mode.set_possible(1, presenter.can_chat, CHAT_HELP if presenter.can_chat else NO_CHAT)
-        self.recent.setEnabled(bool(presenter.recent()))
+        self.recent.setVisible(bool(presenter.recent()))
 
     def _show_answer(self) -> None:
         reading = self.presenter.reading
@@ -183,7 +185,7 @@ class PromptPanel(QWidget):
             self.tokens.set_tokens(answer.strings, answer.special, answer.sink)
             self._fit()
         self.counts.setText(self.presenter.counts)
-        self.recent.setEnabled(bool(self.presenter.recent()))
+        self.recent.setVisible(bool(self.presenter.recent()))
         self._show_heat()
         self._show_list()
 
@@ -208,6 +210,7 @@ class PromptPanel(QWidget):
                 chip.clicked.connect(lambda _checked, feature=feature: presenter.select(feature))
                 self.chip_layout.addWidget(chip)
                 self.chips.append(chip)
+            order_tabs([self.text, *self.mode.buttons, self.recent, *self.chips, self.tokens, self.whole, self.list])
         for chip in self.chips:
             chip.setChecked(chip.feature == workspace.selected)
         self.chip_bar.setVisible(bool(self.chips))

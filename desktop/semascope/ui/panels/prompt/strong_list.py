@@ -14,7 +14,7 @@ from semascope.ui.widgets.feature_name import one_line
 from semascope.ui.widgets.plain_text import plain_tooltip
 
 Index = QModelIndex | QPersistentModelIndex
-BAR = 44  # pixels of the share bar
+BAR = 44  # pixels of the share bar, at 100 %
 DOT = 8
 
 
@@ -89,14 +89,15 @@ class StrongDelegate(QStyledItemDelegate):
     def _paint_feature(self, painter: QPainter, inner: QRectF, row: StrongRow) -> None:
         look = theme()
         middle = Qt.AlignmentFlag.AlignVCenter
+        dot, bar = DOT * look.scale, BAR * look.scale
         digits = QFontMetrics(look.tabular())
         number_width = digits.horizontalAdvance("#000000") + look.spacing(1)
         value_width = digits.horizontalAdvance("0000.0")
         if row.colour is not None:
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(look.feature_colour(row.colour))
-            painter.drawEllipse(QRectF(inner.left(), inner.center().y() - DOT / 2, DOT, DOT))
-        left = inner.left() + DOT + look.spacing(2)
+            painter.drawEllipse(QRectF(inner.left(), inner.center().y() - dot / 2, dot, dot))
+        left = inner.left() + dot + look.spacing(2)
         painter.setFont(look.tabular())
         painter.setPen(look.quiet)
         painter.drawText(QRectF(left, inner.top(), number_width, inner.height()), middle, f"#{row.feature}")
@@ -105,12 +106,12 @@ class StrongDelegate(QStyledItemDelegate):
         painter.drawText(value, middle | Qt.AlignmentFlag.AlignRight, row.activation)
         right = value.left() - look.spacing(3)
         if row.share is not None:
-            track = QRectF(right - BAR, inner.center().y() - 1.5, BAR, 3)
+            track = QRectF(right - bar, inner.center().y() - 1.5, bar, 3)
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(look.soft)
             painter.drawRoundedRect(track, 1.5, 1.5)
             painter.setBrush(look.activation(1.0))
-            painter.drawRoundedRect(track.adjusted(0, 0, BAR * (min(1.0, row.share) - 1), 0), 1.5, 1.5)
+            painter.drawRoundedRect(track.adjusted(0, 0, bar * (min(1.0, row.share) - 1), 0), 1.5, 1.5)
             right = track.left() - look.spacing(3)
         font = look.ui()
         font.setItalic(not row.labelled)

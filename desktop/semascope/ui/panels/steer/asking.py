@@ -18,6 +18,7 @@ from semascope.ui.panels.steer import comparison
 from semascope.ui.panels.steer.comparison import Comparison
 from semascope.ui.panels.steer.strength import number
 
+DOT = "\N{NO-BREAK SPACE}· "  # a line may end after the dot, none begins with it
 Pieces = tuple[tuple[str, bool], ...]  # (words, whether they are a measured number)
 
 
@@ -115,9 +116,9 @@ class Asking(QObject):
         self.effect = (
             ("Effect ", False),
             (f"KL {number(effect.kl)}", True),
-            (" · fluency cost ", False),
+            (f"{DOT}fluency cost ", False),
             (f"{number(effect.fluency_cost, signed=True)} nats", True),
-            (" · random push of equal norm ", False),
+            (f"{DOT}random push of equal norm ", False),
             (f"KL {number(effect.random_kl)}", True),
         )
         self.changed.emit()

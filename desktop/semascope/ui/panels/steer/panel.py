@@ -23,12 +23,12 @@ from semascope.ui.widgets.plain_text import plain_label
 from semascope.ui.widgets.prompt_edit import PromptEdit
 from semascope.ui.widgets.side_by_side import SideBySide
 from semascope.ui.widgets.slider_row import SliderRow
+from semascope.ui.widgets.tab_order import order_tabs
 
 PROMPT_HINT = "A question or a text to continue"
 NO_PINS = "Pin a feature to steer with it."
 NO_ANSWERS = "The model's answers with and without the sliders stand here, side by side."
 OPEN_MODEL = "Open a model…"
-QUIET_PADDING = 6  # of a quiet button, whose words are to end where the frames above it do
 
 
 class SteerPanel(QWidget):
@@ -60,6 +60,7 @@ class SteerPanel(QWidget):
         self.remark.setWordWrap(True)
         self.reset = QPushButton("Turn all off")
         self.reset.setProperty("kind", "quiet")
+        self.reset.setProperty("edge", "right")
         self.prompt = PromptEdit()
         self.prompt.setPlaceholderText(PROMPT_HINT)
         self.prompt.setAccessibleName("Prompt for the baseline and the steered answer")
@@ -73,6 +74,7 @@ class SteerPanel(QWidget):
         self.stop = QPushButton("Stop")
         self.sampling = QPushButton()
         self.sampling.setProperty("kind", "quiet")
+        self.sampling.setProperty("edge", "right")
         self.sampling.setCheckable(True)
         self.sampling.setToolTip("Tokens, temperature, seed, chat template")
         self.settings = SettingsStrip()
@@ -85,12 +87,10 @@ class SteerPanel(QWidget):
         for page in (answers, self.no_model, self.failure):
             self.stage.addWidget(page)
         strip = QHBoxLayout()
-        strip.setContentsMargins(0, 0, -QUIET_PADDING, 0)
         strip.addWidget(self.remark, 1)
         strip.addWidget(self.reset)
         buttons = QHBoxLayout()
         buttons.setSpacing(space(2))
-        buttons.setContentsMargins(0, 0, -QUIET_PADDING, 0)
         buttons.addWidget(self.generate)
         buttons.addWidget(self.stop)
         buttons.addStretch(1)
@@ -144,8 +144,15 @@ class SteerPanel(QWidget):
         self.pinned.show_rows(rows)
         self.pinned.setVisible(bool(rows))
         self.no_pins.setVisible(not rows)
+        self._order_tabs([row.feature for row in rows])
         self.reset.setVisible(bool(rows))
         self.remark.setVisible(bool(rows))
+
+    def _order_tabs(self, features: list[int]) -> None:
+        rows = [self.pinned.row(feature) for feature in features]
+        sliders = [child for row in rows for child in (row.value, row.slider)]
+        answers = (self.prompt, self.baseline.text, self.steered.text, self.generate, self.stop, self.sampling)
+        order_tabs([*sliders, self.no_pins.button, self.reset, *answers, *self.settings.fields()])
 
     def _show_settings(self) -> None:
         self.prompt.show_text(self.presenter.settings.prompt)

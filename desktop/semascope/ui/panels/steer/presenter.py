@@ -19,7 +19,7 @@ from semascope.jobs.requests import Answers, Generate
 from semascope.state.loading import OPENING_KINDS, loading
 from semascope.state.workspace import Change, Workspace
 from semascope.state.yardstick import Yardstick, yardstick
-from semascope.ui.panels.steer.asking import Asking, Pieces
+from semascope.ui.panels.steer.asking import DOT, Asking, Pieces
 from semascope.ui.panels.steer.comparison import Comparison, kept
 from semascope.ui.panels.steer.strength import edits_of, explain, format_strength, is_active, parse_strength
 from semascope.ui.panels.steer.telling import Told, tell
@@ -129,7 +129,7 @@ class SteerPresenter(QObject):
         if not answers.edits:
             measured = (("Nothing was steered: both answers are the model's own.", False),)
         if self.outdated:
-            measured = (*measured, (" · " if measured else "", False), (MOVED, False))
+            measured = (*measured, (DOT if measured else "", False), (MOVED, False))
         return measured
 
     @property

@@ -69,6 +69,10 @@ class SettingsStrip(QWidget):
         grid.setColumnStretch(1, 1)
         grid.setColumnStretch(3, 1)
 
+    def fields(self) -> tuple[QWidget, ...]:
+        """What the keyboard visits, in order."""
+        return (self.tokens, self.temperature, self.seed, *self.mode.buttons)
+
     def show_settings(self, settings: SteerSettings, can_chat: bool) -> None:
         """Show these, without telling anybody."""
         self._settings = settings
