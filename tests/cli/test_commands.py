@@ -268,7 +268,7 @@ def test_a_full_disk_is_told(
     assert "disk" in told
     assert not (small_disk / "harvest").exists()
     told = refused(
-        "train", "--model", demo_model_path, "--hook", "resid_post.3", "--features", 4096, "--tokens", 4000,
+        "train", "--model", demo_model_path, "--hook", "resid_post.3", "--features", 4096, "--context", 32,
         "--corpus", small_corpus_path, "--out", small_disk / "sae",
     )  # fmt: skip
     assert "disk" in told

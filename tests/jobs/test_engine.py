@@ -154,19 +154,19 @@ def test_out_of_memory_halves_the_batch_and_says_so(
     def scarce(*_: Any, batch_tokens: int | None, **__: Any) -> Generator[Progress, None, str]:
         asked.append(batch_tokens)
         yield Progress(0)
-        if (batch_tokens or 4096) > 1024:
+        if (batch_tokens or 8192) > 2048:
             raise torch.OutOfMemoryError
         return "harvested"
 
     monkeypatch.setattr("semascope.core.harvest.run.harvest", scarce)
     steps, result = run(engine, RunHarvest((tmp_path,), tmp_path / "harvest"))
-    assert (asked, result) == ([None, 2048, 1024], "harvested")
+    assert (asked, result) == ([None, 4096, 2048], "harvested")
     assert [step.note for step in steps if step.note] == [
+        "out of memory: once more with 4,096 tokens at a time",
         "out of memory: once more with 2,048 tokens at a time",
-        "out of memory: once more with 1,024 tokens at a time",
     ]
     with pytest.raises(torch.OutOfMemoryError):
-        run(engine, RunHarvest((tmp_path,), tmp_path / "harvest", context=2048))
+        run(engine, RunHarvest((tmp_path,), tmp_path / "harvest", context=4096))
 
 
 def test_a_cancelled_harvest_leaves_nothing_under_its_name(engine: Engine, tmp_path: Path) -> None:

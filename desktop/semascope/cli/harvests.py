@@ -54,7 +54,7 @@ HARVEST = Command(
     "run a corpus through a model and its SAE, and keep statistics and examples of every feature",
     _harvest_options,
     _harvest,
-    cancelled="what was counted is kept; add --resume to go on.",
+    cancelled="nothing is half-written. Add --resume to go on from what was kept.",
 )
 
 

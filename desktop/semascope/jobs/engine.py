@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from semascope.core.steering.apply import Steering
 
 
-_LARGEST_BATCH = 4096  # tokens; the first to be halved when a harvest runs out of memory
+_LARGEST_BATCH = 8192  # tokens; the first to be halved when a harvest runs out of memory
 
 
 class Engine:
