@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from semascope.core.errors import UserError
 from semascope.core.harvest import passing, sinks, source
 from semascope.core.harvest.partial import unfinished
 from semascope.core.harvest.run import harvest
+from semascope.core.harvest.scratch import ExampleScratch
 from semascope.core.harvest.store import Harvest
 from semascope.core.models.model import LanguageModel
 from semascope.core.saes.sae import SAE
@@ -22,7 +25,7 @@ OPTIONS = {"context": 32, "tokens": 1500}
 @pytest.fixture(autouse=True)
 def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Several windows, and the sink rule fixed early, so that little text has everything that much text has."""
-    monkeypatch.setattr(source, "WINDOW", 24)
+    monkeypatch.setattr(source, "WINDOW", 7)
     monkeypatch.setattr(sinks, "ESTIMATED_FROM", 300)
 
 
@@ -33,7 +36,7 @@ def whole(
     """The uninterrupted harvest."""
     folder = tmp_path_factory.mktemp("whole") / "h"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(source, "WINDOW", 24)
+        patch.setattr(source, "WINDOW", 7)
         patch.setattr(sinks, "ESTIMATED_FROM", 300)
         for _ in harvest(models["bf16"], sae, [small_corpus_path], folder, **OPTIONS):
             pass
@@ -109,6 +112,56 @@ def test_killed_long_after_a_checkpoint(
     job.close()
     run(left, resume=True, **OPTIONS)
     assert_identical(whole, left)
+
+
+def test_cancelled_while_writing(
+    models: dict[str, LanguageModel], sae: SAE, small_corpus_path: Path, run: Run, whole: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "h"
+    job = harvest(models["bf16"], sae, [small_corpus_path], out, **OPTIONS)
+    while "writing" not in (progress := next(job)).note or progress.done < 30:
+        pass
+    job.close()
+    assert not out.exists()
+    run(out, resume=True, **OPTIONS)
+    assert_identical(whole, out)
+
+
+def test_killed_when_only_the_name_was_missing(run: Run, whole: Path, tmp_path: Path) -> None:
+    shutil.copytree(whole, tmp_path / "h.partial")
+    summary = run(tmp_path / "h", resume=True, **OPTIONS)
+    assert summary.features == 512
+    assert_identical(whole, tmp_path / "h")
+
+
+@pytest.mark.parametrize("call", [4, 10])
+def test_interrupted_in_the_middle_of_a_tile(
+    models: dict[str, LanguageModel],
+    sae: SAE,
+    small_corpus_path: Path,
+    run: Run,
+    whole: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    call: int,
+) -> None:
+    """Ctrl+C raises wherever the program happens to be, here between the top examples and their windows."""
+    monkeypatch.setattr(passing, "CHECKPOINT_SECONDS", 0.0)
+    store = ExampleScratch.store
+    calls = itertools.count()
+
+    def interrupted(self: ExampleScratch, *columns: np.ndarray) -> None:
+        if next(calls) == call:
+            raise KeyboardInterrupt
+        store(self, *columns)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ExampleScratch, "store", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            run(tmp_path / "h", **OPTIONS)
+    assert not (tmp_path / "h").exists()
+    run(tmp_path / "h", resume=True, **OPTIONS)
+    assert_identical(whole, tmp_path / "h")
 
 
 def test_resumed_with_other_settings(

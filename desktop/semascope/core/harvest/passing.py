@@ -8,9 +8,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -43,7 +43,7 @@ class Counts:
         special, sinks: Tokens left out, each counted once, as what it was first.
         contexts: Contexts run.
         documents: Documents begun.
-        seconds: Time spent, over all resumptions.
+        seconds: Time spent on the pass, over all resumptions.
     """
 
     tokens: int = 0
@@ -59,13 +59,27 @@ class Counts:
         return self.tokens + self.special + self.sinks
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Stand:
     """How far the pass is: the window under way, where it begins in the log, and how many of its tiles are folded."""
 
     place: Place = field(default_factory=Place)
     mark: list[int] = field(default_factory=lambda: [0, 0, 0, 0])
     folded: int = 0
+
+
+class _Step(NamedTuple):
+    """A tile, and where the pass stands once it is folded."""
+
+    tile: tiles.Tile
+    stand: _Stand
+
+
+class _Held(NamedTuple):
+    """A tile's activations, and where the pass stands once they are folded."""
+
+    read: Read
+    stand: _Stand
 
 
 class Pass:
@@ -91,6 +105,7 @@ class Pass:
         self._hook = HookPoint.parse(settings.hook_point)
         self._source, self._partial, self._bytes = source, partial, bytes_in_all
         self._stand = _Stand()
+        self._worth_saving = False
         self._saved = time.monotonic()
         self._begun = self._saved
         self._meter = Meter(settings.tokens, "tokens")
@@ -110,36 +125,36 @@ class Pass:
             UserError: The corpus can't be read, or no token of it counts.
             OSError: The disk is full.
         """
-        held: list[Read] = []
+        held: list[_Held] = []
         since = 0
-        for tile in self._tiles():
-            if tile is None:
+        for step in self._steps():
+            if step is None:
                 yield self._meter.at(self.counts.read, "reading the corpus")
                 continue
-            read = Read(self._model, self._hook, tile)
-            since += tile.tokens
+            read = Read(self._model, self._hook, step.tile)
+            since += step.tile.tokens
             if self.kept is None:
-                held.append(read)
-                if sum(int(each.tile.counted.sum()) for each in held) >= sinks.ESTIMATED_FROM:
+                held.append(_Held(read, step.stand))
+                if sum(int(each.read.tile.counted.sum()) for each in held) >= sinks.ESTIMATED_FROM:
                     yield from self._begin(held)
                     held = []
             else:
-                self._fold(read)
+                self._fold(read, step.stand)
                 self._checkpoint_if_due()
             if since >= tick_tokens:
-                yield self._meter.at(self.counts.read + sum(each.tile.tokens for each in held), "harvesting")
+                yield self._meter.at(self.counts.read + sum(each.read.tile.tokens for each in held), "harvesting")
                 since = 0
         if self.kept is None:
             yield from self._begin(held)
         self.save()
 
     def save(self) -> None:
-        """Write a checkpoint, if there is anything to go on from.
+        """Write a checkpoint, if the last one lacks anything, and unless a tile is half folded (Ctrl+C may come anywhere).
 
         Raises:
             OSError: The disk is full.
         """
-        if self.kept is None or self.rule is None:
+        if self.kept is None or self.rule is None or not self._worth_saving:
             return
         now = time.monotonic()
         self.counts.seconds += now - self._begun
@@ -155,6 +170,12 @@ class Pass:
             "folded": self._stand.folded,
         }
         self._partial.save(Checkpoint(self.kept.state(), record))
+        self._worth_saving = False
+
+    def close(self) -> None:
+        """Let go of the scratch files."""
+        self.log.close()
+        self.kept = None
 
     def _resume(self, checkpoint: Checkpoint) -> None:
         record = checkpoint.record
@@ -169,18 +190,23 @@ class Pass:
         self.log.rewind(self._stand.mark)
         self._meter = Meter(self._settings.tokens, "tokens", start=self.counts.read)
 
-    def _tiles(self) -> Iterator[tiles.Tile | None]:
+    def _steps(self) -> Iterator[_Step | None]:
         """The tiles not folded yet; None whenever reading the corpus has taken a while."""
+        folded = self._stand.folded
+        tokens = self._stand.place.tokens
         for window in self._source.windows(self._stand.place):
             if window is None:
                 yield None
                 continue
+            mark = self.log.mark()
             self._log(window)
             cut = tiles.cut_tiles(window.contexts, window.place.context, self._settings.tile_tokens)
-            yield from cut[self._stand.folded :]
-            self._stand = _Stand(window.after, self.log.mark())
+            for number, tile in enumerate(cut[folded:], folded + 1):
+                last = number == len(cut)
+                yield _Step(tile, _Stand(window.after, self.log.mark()) if last else _Stand(window.place, mark, number))
+            folded, tokens = 0, window.after.tokens
         if self._settings.tokens is None:
-            self._meter.total = self._stand.place.tokens
+            self._meter.total = tokens
 
     def _log(self, window: Window) -> None:
         bos = self._model.codec.bos_id if self._settings.prepend_bos else None
@@ -190,20 +216,20 @@ class Pass:
             share = min(1.0, self._source.characters / max(1, self._bytes))
             self._meter.total = max(window.after.tokens, round(window.after.tokens / share))
 
-    def _begin(self, held: list[Read]) -> Generator:
+    def _begin(self, held: list[_Held]) -> Job[None]:
         """Fix the sink rule and the histogram's edges by the tiles held back, and fold these."""
-        norms = [read.norms[read.tile.counted.reshape(-1)] for read in held]
+        norms = [read.norms[read.tile.counted.reshape(-1)] for read, _ in held]
         if not sum(map(len, norms)):
             raise UserError("No token of the corpus counts: all are special tokens.", "Choose a corpus of plain text.")
         self.rule = SinkRule.estimate(np.concatenate(norms))
         values = []
-        for read in held:
+        for read, _ in held:
             values.append(read.encode(self._sae, self._places(read)).events().value)
             yield self._meter.at(0, "looking at the first tokens")
         edges = histogram_edges(np.concatenate(values))
         self.kept = Accumulators(self._partial.scratch, self._settings.features, edges, self._settings.seed)
-        for read in held:
-            self._fold(read)
+        for read, stand in held:
+            self._fold(read, stand)
             yield self._meter.at(self.counts.read, "harvesting")
 
     def _places(self, read: Read) -> np.ndarray:
@@ -211,8 +237,9 @@ class Pass:
         assert self.rule is not None
         return np.flatnonzero(read.tile.counted.reshape(-1) & ~self.rule.mask(read.norms))
 
-    def _fold(self, read: Read) -> None:
+    def _fold(self, read: Read, stand: _Stand) -> None:
         assert self.kept is not None
+        self._worth_saving = False
         places = self._places(read)
         if len(places):
             self.kept.fold(read.tile, places, read.encode(self._sae, places))
@@ -222,7 +249,8 @@ class Pass:
         self.counts.special += read.tile.tokens - plain
         self.counts.contexts += len(read.tile.contexts)
         self.counts.documents = max(self.counts.documents, int(read.tile.documents[-1]) + 1)
-        self._stand.folded += 1
+        self._stand = stand
+        self._worth_saving = True
 
     def _checkpoint_if_due(self) -> None:
         if time.monotonic() - self._saved >= CHECKPOINT_SECONDS:

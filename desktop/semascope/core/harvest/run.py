@@ -3,55 +3,29 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
-from semascope import __version__
 from semascope.core.corpus.readers import corpus_files
 from semascope.core.errors import UserError, from_os_error
 from semascope.core.fingerprint import fingerprint
-from semascope.core.harvest import choice, finish, intervals, top
-from semascope.core.harvest.accumulate import BEFORE, WIDTH
+from semascope.core.harvest import finish
 from semascope.core.harvest.arrays import Written
 from semascope.core.harvest.partial import Partial
 from semascope.core.harvest.passing import Pass
+from semascope.core.harvest.record import HarvestSummary, describe, summarise
 from semascope.core.harvest.settings import Settings, check_room, estimate, tile_tokens
 from semascope.core.harvest.source import Source
-from semascope.core.harvest.store import FORMAT, VERSION
+from semascope.core.harvest.store import Harvest
 from semascope.core.progress import Job, Progress
 from semascope.core.prompt import begins_with_bos
 
 if TYPE_CHECKING:
     from semascope.core.models.model import LanguageModel
     from semascope.core.saes.sae import SAE
-
-
-@dataclass(frozen=True)
-class HarvestSummary:
-    """What a harvest comes to; the JSON of `semascope harvest`.
-
-    Attributes:
-        tokens: Tokens that count: the denominator of every density.
-        contexts: Contexts run.
-        features: Features of the SAE.
-        alive: Features that fired at least once.
-        seconds: Time taken, resumptions included.
-        tokens_per_second: Counted tokens over seconds.
-        excluded: Tokens left out, by reason: "special" and "sinks".
-    """
-
-    tokens: int
-    contexts: int
-    features: int
-    alive: int
-    seconds: float
-    tokens_per_second: float
-    excluded: dict[str, int]
 
 
 def harvest(
@@ -96,6 +70,9 @@ def harvest(
         partial = Partial(out, resume)
     except OSError as error:
         raise from_os_error(error, f"write the harvest to {out}") from error
+    if partial.whole:  # killed when only the name was missing
+        partial.publish()
+        return HarvestSummary(**Harvest.open(out).info["counts"])
     try:
         size = sum(file.stat().st_size for file in corpus_files(corpus_paths))
         if not partial.resumable:
@@ -105,9 +82,9 @@ def harvest(
         running = Pass(model, sae, settings, source, partial, size)
         yield from running.run(batch_tokens or 1)
         summary = yield from _finish(model, sae, settings, running, partial, paths)
-        running.log.close()
-        partial.publish()
+        running.close()
         running = None
+        partial.publish()
         return summary
     except OSError as error:
         raise from_os_error(error, f"write the harvest to {out}") from error
@@ -115,7 +92,7 @@ def harvest(
         if running is not None:
             with contextlib.suppress(OSError):  # a full disk may also refuse this; then the last checkpoint stands
                 running.save()
-            running.log.close()
+            running.close()
         partial.leave()
 
 
@@ -181,76 +158,7 @@ def _finish(
         except StopIteration as end:
             files: dict[str, Written] = end.value
             break
-        yield Progress(round(100 * share), 100, "per cent", note="writing effects and examples")
-    counts = running.counts
-    summary = HarvestSummary(
-        tokens=counts.tokens,
-        contexts=counts.contexts,
-        features=settings.features,
-        alive=int((kept.statistics.count > 0).sum()),
-        seconds=round(counts.seconds, 3),
-        tokens_per_second=round(counts.tokens / max(counts.seconds, 1e-9), 1),
-        excluded={"special": counts.special, "sinks": counts.sinks},
-    )
-    record = {
-        "format": FORMAT,
-        "version": VERSION,
-        "written_by": f"semascope {__version__}",
-        "model": {
-            "name": model.name,
-            "path": _from(partial.out, model.path),
-            "architecture": model.architecture,
-            "layers": model.n_layers,
-            "d_model": model.d_model,
-            "sha256": model.fingerprint,
-        },
-        "sae": {
-            "name": sae.path.name if sae.path else sae.config.model_name,
-            "path": _from(partial.out, sae.path),
-            "format": sae.config.format,
-            "architecture": sae.config.architecture,
-            "d_in": sae.config.d_in,
-            "d_out": sae.config.d_out,
-            "d_sae": sae.config.d_sae,
-            "sha256": sae.fingerprint,
-        },
-        "corpus": {"names": [path.name for path in paths], "documents": counts.documents, "sha256": settings.corpus},
-        "hook_point": settings.hook_point,
-        "context": settings.context,
-        "prepend_bos": settings.prepend_bos,
-        "seed": settings.seed,
-        "limit": settings.tokens,
-        "computed": {
-            "device": settings.device,
-            "dtype": settings.dtype,
-            "encoder_dtype": str(sae.dtype).removeprefix("torch."),
-            "threads": settings.threads,
-            "tile_tokens": settings.tile_tokens,
-            "independent_of_batch_tokens": settings.device == "cpu",
-        },
-        "counts": asdict(summary),
-        "sink_rule": running.rule.to_json() if running.rule else None,
-        "examples": {
-            "top": top.KEEP,
-            "intervals": intervals.INTERVALS,
-            "samples": intervals.SAMPLES,
-            "window": WIDTH,
-            "before": BEFORE,
-        },
-        "logit_effects": "W_U (gain * d), centred for LayerNorm, mean over the vocabulary subtracted",
-        "top_tokens": f"{choice.TOP_TOKENS} tokens with the highest activation summed over the kept examples",
-        "images": None,
-        "files": {name: asdict(written) for name, written in files.items()},
-    }
-    finish.write_record(partial.path, record)
+        yield Progress(round(100 * share), 100, "steps", note="writing effects and examples")
+    summary = summarise(settings, running.counts, kept)
+    finish.write_record(partial.path, describe(model, sae, settings, running, summary, partial.out, paths, files))
     return summary
-
-
-def _from(out: Path, path: Path | None) -> str | None:
-    """`path` as seen from the harvest's folder, so that a harvest can move together with what it was made from."""
-    if path is None:
-        return None
-    try:
-        return Path(os.path.relpath(path.expanduser().absolute(), out)).as_posix()
-    except ValueError:  # another drive
-        return str(path)

@@ -8,10 +8,12 @@ overwritten, or is written again.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -141,9 +143,18 @@ def _mapped(path: Path, dtype: np.dtype, shape: tuple[int, ...]) -> np.memmap:
     size = dtype.itemsize * int(np.prod(shape))
     if not path.exists() or path.stat().st_size != size:
         with path.open("wb") as file:
-            if hasattr(os, "posix_fallocate"):
-                os.posix_fallocate(file.fileno(), 0, size)
-            else:
-                for at in range(0, size, len(_ZEROS)):
-                    file.write(_ZEROS[: size - at])
+            _take_room(file, size)
     return np.memmap(path, dtype=dtype, mode="r+", shape=shape)
+
+
+def _take_room(file: BinaryIO, size: int) -> None:
+    """Make a new file as long as `size`, with every block of it on the disk."""
+    if hasattr(os, "posix_fallocate"):
+        try:
+            os.posix_fallocate(file.fileno(), 0, size)
+            return
+        except OSError as error:
+            if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):  # a file system that can't promise room
+                raise
+    for at in range(0, size, len(_ZEROS)):
+        file.write(_ZEROS[: size - at])
