@@ -10,7 +10,8 @@ from pytestqt.qtbot import QtBot
 from semascope.ui.theme import themes
 from semascope.ui.widgets.example_list import ExampleList
 from semascope.ui.widgets.example_rows import ExampleRow, ExampleSection, excerpt_start
-from semascope.ui.widgets.token_layout import TokenMetrics, lay_out
+from semascope.ui.widgets.token_layout import lay_out
+from semascope.ui.widgets.token_metrics import TokenMetrics
 from semascope.ui.widgets.token_text import TokenText
 
 LENGTH = 128

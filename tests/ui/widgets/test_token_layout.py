@@ -5,7 +5,8 @@ import pytest
 from PySide6.QtGui import QFont
 from PySide6.QtWidgets import QApplication
 
-from semascope.ui.widgets.token_layout import TokenLayout, TokenMetrics, lay_out
+from semascope.ui.widgets.token_layout import TokenLayout, lay_out
+from semascope.ui.widgets.token_metrics import TokenMetrics
 from semascope.ui.widgets.token_text import TokenText
 
 

@@ -9,6 +9,7 @@ from PySide6.QtGui import QAccessible, QGuiApplication
 from pytestqt.qtbot import QtBot
 
 from semascope.ui.theme import themes
+from semascope.ui.widgets.find_bar import FindBar
 from semascope.ui.widgets.token_view import TokenView
 
 Key = Qt.Key
@@ -114,6 +115,27 @@ def test_find_selects_across_tokens_and_goes_on_with_f3(qtbot: QtBot, view: Toke
     press(qtbot, view, Key.Key_F3)
     assert view.selection == (9, 10)
     assert not view.find_text("Berlin")
+
+
+def test_slash_opens_a_field_that_finds_as_one_types(qtbot: QtBot, view: TokenView) -> None:
+    press(qtbot, view, Key.Key_Slash)
+    bar = view.findChild(FindBar)
+    assert bar is not None
+    assert bar.isVisible()
+    qtbot.keyClicks(bar, "F")
+    assert view.selection == (4, 5)
+    qtbot.keyClicks(bar, "r")
+    assert view.selection == (5, 6), "one letter more is looked for from the same place"
+    bar.clear()
+    qtbot.keyClicks(bar, "is")
+    assert view.selection == (7, 8)
+    qtbot.keyClick(bar, Key.Key_Return)
+    assert view.selection == (9, 10)
+    qtbot.keyClick(bar, Key.Key_Return, Qt.KeyboardModifier.ShiftModifier)
+    assert view.selection == (7, 8)
+    qtbot.keyClick(bar, Key.Key_Escape)
+    qtbot.waitUntil(lambda: not bar.isVisible())
+    assert view.hasFocus()
 
 
 def test_colours_follow_values_special_tokens_stay_grey(view: TokenView) -> None:

@@ -31,7 +31,7 @@ from semascope.ui.widgets.example_rows import ExampleRow, ExampleSection, Place,
 from semascope.ui.widgets.numbers import activation_text
 from semascope.ui.widgets.plain_text import plain_tooltip
 from semascope.ui.widgets.table_cells import draw_elided
-from semascope.ui.widgets.token_layout import TokenMetrics
+from semascope.ui.widgets.token_metrics import TokenMetrics
 from semascope.ui.widgets.token_paint import Marks, TokenPainter
 
 _FADE = 28  # pixels over which a cut line fades out

@@ -10,11 +10,12 @@ import numpy as np
 from PySide6.QtCore import QRect
 
 from semascope.ui.widgets.numbers import activation_text
-from semascope.ui.widgets.token_layout import TokenLayout, TokenMetrics, lay_out
+from semascope.ui.widgets.token_layout import TokenLayout, lay_out
+from semascope.ui.widgets.token_metrics import TokenMetrics
 from semascope.ui.widgets.token_text import NEWLINE_MARK, TokenText, list_form
 
 _PEAK_AT = 0.45  # where in a closed row the peak stands, as a share of its width
-_ROW, _HEADING, _FOOT, _PADDING = 26, 32, 22, 4  # pixels at 100 %
+_ROW, _HEADING, _FOOT, _PADDING = 26, 30, 22, 4  # pixels at 100 %
 
 
 class ExampleRow:

@@ -1,7 +1,7 @@
 """A field for free text that is as high as what it holds."""
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QFocusEvent, QKeyEvent, QResizeEvent
+from PySide6.QtGui import QFocusEvent, QKeyEvent
 from PySide6.QtWidgets import QPlainTextEdit, QSizePolicy, QWidget
 
 _MOST_LINES = 12
@@ -26,6 +26,7 @@ class NotesField(QPlainTextEdit):
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAsNeeded)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.textChanged.connect(self._on_text)
+        self.document().documentLayout().documentSizeChanged.connect(lambda _size: self.updateGeometry())
 
     def show_text(self, text: str) -> None:
         """Show another text without a signal; the caret stays where it can."""
@@ -37,20 +38,16 @@ class NotesField(QPlainTextEdit):
 
     def sizeHint(self) -> QSize:
         lines = min(max(round(self.document().size().height()), 1), _MOST_LINES)
-        padding = 2 * round(self.document().documentMargin()) + self.frameWidth() * 2 + 10
+        frame = self.contentsMargins()
+        padding = 2 * round(self.document().documentMargin()) + frame.top() + frame.bottom() + 2
         return QSize(super().sizeHint().width(), lines * self.fontMetrics().lineSpacing() + padding)
 
     def minimumSizeHint(self) -> QSize:
         return QSize(80, self.sizeHint().height())
 
     def _on_text(self) -> None:
-        self.updateGeometry()
         if not self._showing:
             self.edited.emit(self.toPlainText())
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
-        self.updateGeometry()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() == Qt.Key.Key_Escape:

@@ -10,7 +10,8 @@ from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPen
 
 from semascope.ui.theme import Theme
-from semascope.ui.widgets.token_layout import Run, TokenLayout, TokenMetrics
+from semascope.ui.widgets.token_layout import Run, TokenLayout
+from semascope.ui.widgets.token_metrics import TokenMetrics
 from semascope.ui.widgets.token_text import NEWLINE_MARK, TokenText
 
 _RADIUS = 2.0

@@ -5,7 +5,7 @@ Only visible rows are painted; new values cost one pass over a byte array, a new
 
     ← →  token        ↑ ↓  line          Home End  line's ends     Ctrl+Home Ctrl+End  text's ends
     Page Up/Down      Ctrl+← →  previous or next token that fires  Shift with any of them selects
-    Ctrl+A  select all    Ctrl+C  copy    F3, Shift+F3  find again    Enter  choose the token at the caret
+    Ctrl+A  select all    Ctrl+C  copy    /  find    F3, Shift+F3  find again    Enter  choose the token at the caret
 """
 
 from collections.abc import Callable, Sequence
@@ -30,9 +30,11 @@ from PySide6.QtWidgets import QAbstractScrollArea, QMenu, QSizePolicy, QToolTip,
 
 from semascope.ui.theme import theme
 from semascope.ui.widgets import spoken
+from semascope.ui.widgets.find_bar import FindBar
 from semascope.ui.widgets.plain_text import plain_tooltip
 from semascope.ui.widgets.token_caret import step
-from semascope.ui.widgets.token_layout import TokenLayout, TokenMetrics, lay_out
+from semascope.ui.widgets.token_layout import TokenLayout, lay_out
+from semascope.ui.widgets.token_metrics import TokenMetrics
 from semascope.ui.widgets.token_paint import Marks, TokenPainter
 from semascope.ui.widgets.token_text import TokenText
 
@@ -71,6 +73,7 @@ class TokenView(QAbstractScrollArea, spoken.Spoken):
         self._caret = 0
         self._goal_x: float | None = None
         self._needle = ""
+        self._find_bar = FindBar(self, self)
         self._metrics: TokenMetrics | None = None
         self._layout: TokenLayout | None = None
         self.setFrameShape(QAbstractScrollArea.Shape.NoFrame)
@@ -163,11 +166,16 @@ class TokenView(QAbstractScrollArea, spoken.Spoken):
         """Copy the selection, or the whole text when there is none."""
         QGuiApplication.clipboard().setText(self.selected_text() or self._text.text())
 
-    def find_text(self, needle: str, *, backwards: bool = False) -> bool:
-        """Select the next place where `needle` stands, after the caret, in any case; False if there is none."""
+    def find_text(self, needle: str, *, backwards: bool = False, go_on: bool = True) -> bool:
+        """Select the next place where `needle` stands, in any case; False if there is none.
+
+        Args:
+            backwards: look towards the beginning.
+            go_on: look behind what is selected; otherwise what is selected may be found again.
+        """
         self._needle = needle
         low, high = self.selection
-        start = (low if backwards else high) if low < high else max(self.caret, 0)
+        start = (high if go_on and not backwards else low) if low < high else max(self.caret, 0)
         found = self._text.find(needle, start, backwards)
         if found is None:
             return False
@@ -306,6 +314,8 @@ class TokenView(QAbstractScrollArea, spoken.Spoken):
             self.find_text(self._needle)
         elif event.matches(QKeySequence.StandardKey.FindPrevious) and self._needle:
             self.find_text(self._needle, backwards=True)
+        elif event.key() == Qt.Key.Key_Slash:
+            self._find_bar.open()
         elif event.key() == Qt.Key.Key_Escape and self.selection[0] < self.selection[1]:
             self._set_selection(0, 0)
         elif event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self.caret >= 0:
@@ -375,7 +385,9 @@ class TokenView(QAbstractScrollArea, spoken.Spoken):
         copy.triggered.connect(self.copy)
         every = QAction(self.tr("Select all"), menu)
         every.triggered.connect(self.select_all)
+        find = QAction(self.tr("Find…"), menu)
+        find.triggered.connect(self._find_bar.open)
         blanks = QAction(self.tr("Show blanks"), menu, checkable=True, checked=self.visible_blanks)
         blanks.toggled.connect(self.set_visible_blanks)
-        menu.addActions([copy, every, blanks])
+        menu.addActions([copy, every, find, blanks])
         menu.popup(event.globalPos())

@@ -13,11 +13,13 @@ import numpy as np
 
 from semascope.core.harvest.store import Example, Harvest
 from semascope.ui.widgets.example_rows import ExampleRow, ExampleSection
+from semascope.ui.widgets.figures import Figure
 from semascope.ui.widgets.numbers import activation_text, percent_text
-from semascope.ui.widgets.token_text import TokenText
+from semascope.ui.widgets.token_text import TokenText, list_form
 
 LOGITS_SHOWN = 8
 NEIGHBOURS_SHOWN = 6
+TOP_TOKENS_SHOWN = 4
 
 
 @dataclass(frozen=True)
@@ -26,8 +28,7 @@ class Page:
 
     Attributes:
         feature: its number.
-        figures: (value, caption, explanation) of the row of numbers.
-        top_tokens: what it fires on most.
+        figures: the row of numbers.
         edges, histogram: as the harvest keeps them.
         promotes, suppresses: (token, effect), strongest first.
         neighbours: (feature, cosine), nearest first.
@@ -35,8 +36,7 @@ class Page:
     """
 
     feature: int
-    figures: tuple[tuple[str, str, str], ...]
-    top_tokens: tuple[str, ...]
+    figures: tuple[Figure, ...]
     edges: np.ndarray
     histogram: np.ndarray
     promotes: tuple[tuple[str, float], ...]
@@ -61,7 +61,6 @@ def read_page(harvest: Harvest, feature: int) -> Page:
     return Page(
         feature=feature,
         figures=_figures(harvest, feature),
-        top_tokens=tuple(harvest.top_tokens(feature)),
         edges=np.asarray(harvest.histogram_edges),
         histogram=histogram,
         promotes=tuple(effects.positive[:LOGITS_SHOWN]),
@@ -71,28 +70,22 @@ def read_page(harvest: Harvest, feature: int) -> Page:
     )
 
 
-def _figures(harvest: Harvest, feature: int) -> tuple[tuple[str, str, str], ...]:
+def _figures(harvest: Harvest, feature: int) -> tuple[Figure, ...]:
     fired = int(harvest.count[feature])
+    density = percent_text(float(harvest.density[feature]))
+    maximum = activation_text(float(harvest.maximum[feature])) if fired else "–"
+    mean = activation_text(float(harvest.mean[feature])) if fired else "–"
+    norm = activation_text(float(harvest.decoder_norm[feature]))
+    tokens = "  ".join(list_form(token) for token in harvest.top_tokens(feature)[:TOP_TOKENS_SHOWN])
     return (
-        (
-            percent_text(float(harvest.density[feature])),
-            "of tokens",
-            f"Density: fires on {fired:,} of {harvest.tokens:,} counted tokens",
-        ),
-        (
-            activation_text(float(harvest.maximum[feature])) if fired else "–",
-            "maximum",
-            "The highest activation in the harvest, in the SAE's own units",
-        ),
-        (
-            activation_text(float(harvest.mean[feature])) if fired else "–",
-            "mean when active",
-            "The mean activation over the tokens on which it fires",
-        ),
-        (
-            activation_text(float(harvest.decoder_norm[feature])),
-            "decoder norm",
-            "The length of its decoder direction; activations are shown without it",
+        Figure(density, "of tokens", f"Density: fires on {fired:,} of {harvest.tokens:,} counted tokens"),
+        Figure(maximum, "maximum", "The highest activation in the harvest, in the SAE's own units"),
+        Figure(mean, "mean when active", "The mean activation over the tokens on which it fires"),
+        Figure(norm, "decoder norm", "The length of its decoder direction; activations are shown without it"),
+        *(
+            [Figure(tokens, "top tokens", "Where it fires, by activation summed over its examples", raw=True)]
+            if tokens
+            else []
         ),
     )
 

@@ -70,11 +70,11 @@ class FeaturesPanel(QWidget):
         return [
             Column("pin", "", self._pin_words, show.colour, 16, sortable=False, name=self.tr("pinned")),
             Column("id", self.tr("id"), str, width=46, right=True),
-            Column("histogram", "", lambda _id: "", show.heights, 52, sortable=False, name=self.tr("histogram")),
+            Column("histogram", "", lambda _id: "", show.heights, 50, sortable=False, name=self.tr("histogram")),
             Column("label", self.tr("label"), lambda id: show.name(id).text, show.name),
             Column("token", self.tr("top token"), show.top_token, width=96, sortable=False),
-            Column("density", self.tr("density"), lambda id: show.density(id).text, show.density, 102, right=True),
-            Column("max", self.tr("max"), show.maximum, width=52, right=True),
+            Column("density", self.tr("density"), lambda id: show.density(id).text, show.density, 98, right=True),
+            Column("max", self.tr("max"), show.maximum, width=48, right=True),
         ]
 
     def _pin_words(self, id: int) -> str:
@@ -153,7 +153,7 @@ class FeaturesPanel(QWidget):
 
     def _show_harvest(self) -> None:
         self.pages.setCurrentIndex(1 if self.presenter.has_harvest else 0)
-        self.table.set_width("id", 18 + 9 * max(len(str(self.presenter.largest_id)), 3))
+        self.table.set_width("id", 16 + 9 * max(len(str(self.presenter.largest_id)), 3))
         self._show_query()
         self._show_list()
 
