@@ -112,7 +112,7 @@ class Lane:
     def _work(self) -> None:
         while True:
             with self._condition:
-                self._condition.wait_for(lambda: self._closed or self._waiting or self._steppable())
+                self._condition.wait_for(lambda: self._closed or self._waiting or self._steppable() or self._untold())
                 dropped = [ticket for ticket in self._waiting if ticket.cancelled]
                 self._waiting = [ticket for ticket in self._waiting if not ticket.cancelled]
                 short = next((t for t in self._waiting if t.urgency is Urgency.SHORT), None)
@@ -126,6 +126,8 @@ class Lane:
             if ended and not chosen:
                 return
             self._sweep()
+            for ticket in self._untold():
+                self._tell(ticket, "paused" if ticket.paused else "running", ticket.record.progress)
             if short:
                 self._answer(short)
             elif starting:
@@ -137,6 +139,10 @@ class Lane:
         """Running jobs that may be stepped or must be swept, the ones a person waits for first."""
         ready = [job for job in self._running if job[0].cancelled or not job[0].paused]
         return sorted(ready, key=lambda job: job[0].urgency)
+
+    def _untold(self) -> list[Ticket]:
+        """Running jobs that were paused or resumed since their record was told last."""
+        return [ticket for ticket, _ in self._running if ticket.paused != (ticket.record.state == "paused")]
 
     def _next_to_start(self) -> Ticket | None:
         """The long job to start now: one of each urgency runs at a time, unless the one that runs is paused."""
@@ -193,12 +199,10 @@ class Lane:
             else:
                 self._cancelled(ticket)
 
-    def _wake(self, ticket: Ticket) -> None:
-        """Called by a ticket that was cancelled, paused or resumed."""
+    def _wake(self) -> None:
+        """Called by a ticket that was cancelled, paused or resumed, on its caller's thread."""
         with self._condition:
             self._condition.notify_all()
-        if not ticket.cancelled and ticket.record.state in ("running", "paused"):
-            self._tell(ticket, "paused" if ticket.paused else "running", ticket.record.progress)
 
     def _done(self, ticket: Ticket, response: object) -> None:
         if ticket.cancelled:

@@ -66,7 +66,7 @@ class Ticket:
     on_error: Callable[[Any], None] | None
     on_progress: Callable[[Any], None] | None
     on_cancel: Callable[[Any], None] | None
-    wake: Callable[[Ticket], None]
+    wake: Callable[[], None]
     cancelled: bool = False
     paused: bool = False
     record: JobRecord = field(init=False)
@@ -83,13 +83,13 @@ class Ticket:
     def cancel(self) -> None:
         """Stop after the step that runs now. Its sender hears only `on_cancel`."""
         self.cancelled = True
-        self.wake(self)
+        self.wake()
 
     def pause(self) -> None:
         """Take no further step until `resume`."""
         self.paused = True
-        self.wake(self)
+        self.wake()
 
     def resume(self) -> None:
         self.paused = False
-        self.wake(self)
+        self.wake()

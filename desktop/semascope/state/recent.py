@@ -56,6 +56,6 @@ def _read(path: Path) -> list[Recent]:
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
         items = [Recent(str(item["path"]), str(item["kind"])) for item in raw]
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return []
     return items[:LONGEST]

@@ -49,7 +49,7 @@ def _of_dead_process(marker: Path) -> Path | None:
     try:
         record = json.loads(marker.read_text(encoding="utf-8"))
         session, born, number = Path(record["session"]), float(record["born"]), int(marker.stem)
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return None
     if not session.is_file():
         return None

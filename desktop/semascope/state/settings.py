@@ -65,7 +65,7 @@ def load(path: Path) -> Settings:
     """The preferences in a file; what is missing or makes no sense there has its default."""
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return Settings()
     if not isinstance(raw, dict) or raw.get("version") != VERSION:
         return Settings()
