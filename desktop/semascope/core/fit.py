@@ -1,4 +1,4 @@
-"""Do this loaded model and this SAE belong together? Asked before anything is computed. The sentences are `saes.fit`'s."""
+"""Do this model and this SAE, both open, belong together? Asked before anything is computed; `saes.fit` has the sentences."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def check_fit(model: LanguageModel, sae: SAE) -> HookPoint:
         UserError: The SAE names no hook point, its layer isn't in the model, or its width is another.
     """
     config = sae.config
-    source, target = config.hook_point, config.hook_out or config.hook_point
-    width, out_width = config.d_in, config.d_out
-    if source and target and max(source.layer, target.layer) < model.n_layers:  # else the sentence is about the layer
-        width, out_width = model.width(source), model.width(target)
-    problems = fits(config, model.n_layers, width, model.name, out_width)
-    if problems or source is None:
-        hint = f"Open the model it was made for{f', {config.model_name}' if config.model_name else ''}."
-        raise UserError(problems[0], hint)
-    return source
+    read, given = config.hook_point, config.hook_out or config.hook_point
+    widths = [model.width(place) if place and place.layer < model.n_layers else None for place in (read, given)]
+    problems = fits(config, model.n_layers, widths[0], model.name, out_width=widths[1])
+    if read is None:
+        raise UserError(problems[0], "Choose an SAE that was made for one of the model's hook points.")
+    if problems:
+        made_for = f", {config.model_name}" if config.model_name else ""
+        raise UserError(problems[0], f"Open the model it was trained on{made_for}.")
+    return read

@@ -54,9 +54,6 @@ def describe(folder: Folder) -> Layout:
     table = _table(activation, transcoder=transcoder, skip=skip, stored=header.keys())
     lengths = measure(header, table, WEIGHTS)
     d_in, d_sae = lengths["d_in"], lengths["m"]
-    for key, length in (("d_in", d_in), ("d_sae", d_sae)):
-        if config.whole(key) not in (None, length):
-            problems.append(f"{CONFIG} says {key} is {config.whole(key)}, but the tensors have {length}.")
     k = None
     if activation in ("topk", "abstopk", "groupmax"):
         k = config.whole("k") or config.section("activation_fn_kwargs").whole("k")
@@ -64,6 +61,9 @@ def describe(folder: Folder) -> Layout:
 
     read, given = _places(about, transcoder)
     problems += dict.fromkeys(place.problem for place in (read, given) if place.problem)
+    for key, length in (("d_in", d_in), ("d_sae", d_sae)):
+        if config.whole(key) not in (None, length):
+            problems.append(f"{CONFIG} says {key} is {config.whole(key)}, but the tensors have {length}.")
     normalize, scale = _normalisation(config, folder)
     if normalize == "expected_average_only_in":
         problems.append(

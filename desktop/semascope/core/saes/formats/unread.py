@@ -60,6 +60,12 @@ def _pickled(*keys: str) -> Callable[[Folder], str]:
     return recognise
 
 
+def _paired(folder: Folder) -> str:
+    """NAME.pt beside NAME_cfg.json."""
+    configs = sorted(name for name in folder.names if name.endswith("_cfg.json"))
+    return next((name for name in configs if name.removesuffix("_cfg.json") + ".pt" in folder.names), "")
+
+
 def _saev(folder: Folder) -> str:
     """saev writes a line of JSON before PyTorch's archive."""
     if "sae.pt" not in folder.names:
@@ -82,7 +88,7 @@ FAMILIES = (
     Family("qwen_scope", "Qwen-Scope", _named(r"layer\d+\.sae\.pt")),
     Family("circuit_tracer_clt", "circuit-tracer, cross-layer", _named(r"W_enc_\d+\.safetensors")),
     Family("circuit_tracer", "circuit-tracer", _named(r"layer_\d+\.safetensors")),
-    Family("ckkissane", "attention SAEs of ckkissane", _named(r".+_cfg\.json")),
+    Family("ckkissane", "attention SAEs of ckkissane", _paired),
     Family("temporal", "temporal SAEs", _files("conf.yaml", "latest_ckpt.safetensors")),
     Family("apollo_e2e", "Apollo's end-to-end SAEs", _named(r"samples_\d+\.pt", "final_config.yaml")),
     Family("saev", "saev", _saev),
