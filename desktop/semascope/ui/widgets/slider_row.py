@@ -76,8 +76,8 @@ class SliderRow(QWidget):
         top.addWidget(self.more)
         top.addWidget(self.value)
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(space(3), space(2), space(3), space(2))
-        layout.setSpacing(space(1))
+        layout.setContentsMargins(space(3), space(2), space(3), space(1))
+        layout.setSpacing(space(1) // 2)
         layout.addLayout(top)
         layout.addWidget(self.slider)
 

@@ -21,7 +21,7 @@ UNIT = 100  # the slider's integer value is the strength in hundredths
 CURVE = 1.5  # handle's way out = (strength / LIMIT) ** (1 / CURVE)
 HANDLE = 6.0  # radius, in pixels at 100 %
 GROOVE = 3.0
-HEIGHT = 20
+HEIGHT = 18
 
 _STEPS = {
     Qt.Key.Key_Left: -0.1,

@@ -142,7 +142,7 @@ def test_at_temperature_0_the_baseline_is_plain_greedy_generation(
     assert answers.parting is not None
     assert answers.baseline.strings[: answers.parting] == answers.steered.strings[: answers.parting]
     assert answers.lit == 19
-    assert panel.effect.text.startswith("Effect KL ")
+    assert panel.effect.text.startswith("Effect KL\N{NO-BREAK SPACE}")
     assert "random push of equal norm KL" in panel.effect.text
 
 

@@ -156,7 +156,9 @@ class StrongList(QListView):
         if place is None:
             self.clearSelection()
         else:
+            self.setAutoScroll(False)  # the list stays where it is; only keys scroll it
             self.setCurrentIndex(self._lines.index(place))
+            self.setAutoScroll(True)
 
     @property
     def rows(self) -> tuple[StrongRow, ...]:

@@ -18,7 +18,8 @@ from semascope.ui.panels.steer import comparison
 from semascope.ui.panels.steer.comparison import Comparison
 from semascope.ui.panels.steer.strength import number
 
-DOT = "\N{NO-BREAK SPACE}· "  # a line may end after the dot, none begins with it
+SPACE = "\N{NO-BREAK SPACE}"
+DOT = f"{SPACE}· "  # a line may end after the dot, none begins with it
 Pieces = tuple[tuple[str, bool], ...]  # (words, whether they are a measured number)
 
 
@@ -115,11 +116,11 @@ class Asking(QObject):
         self._ticket = None
         self.effect = (
             ("Effect ", False),
-            (f"KL {number(effect.kl)}", True),
+            (f"KL{SPACE}{number(effect.kl)}", True),
             (f"{DOT}fluency cost ", False),
-            (f"{number(effect.fluency_cost, signed=True)} nats", True),
+            (f"{number(effect.fluency_cost, signed=True)}{SPACE}nats", True),
             (f"{DOT}random push of equal norm ", False),
-            (f"KL {number(effect.random_kl)}", True),
+            (f"KL{SPACE}{number(effect.random_kl)}", True),
         )
         self.changed.emit()
 
