@@ -152,14 +152,18 @@ def test_killed_at_any_moment_it_loses_no_finished_save(tmp_path: Path, saves: i
 def test_a_second_window_is_kept_out_but_may_look(tmp_path: Path, full: Session) -> None:
     path = tmp_path / "a.semascope"
     code = (
-        "import sys; from semascope.core.session.file import SessionFile, read_session\n"
-        "print(read_session(sys.argv[1]).prompt)\nSessionFile.open(sys.argv[1])"
+        "import sys; from semascope.core.errors import UserError\n"
+        "from semascope.core.session.file import SessionFile, read_session\n"
+        "print(read_session(sys.argv[1]).prompt)\n"
+        "for action in (SessionFile.open, lambda path: SessionFile.create(path, overwrite=True)):\n"
+        "    try:\n        action(sys.argv[1])\n    except UserError as error:\n        print(error.sentence)"
     )
     with SessionFile.create(path) as opened:
         opened.save(full)
         other = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True)
-        assert other.stdout.strip() == full.prompt
-        assert "is open in another window" in other.stderr
+        lines = other.stdout.splitlines()
+        assert lines[0] == full.prompt
+        assert ["is open in another window" in line for line in lines[1:]] == [True, True], other.stderr
         with pytest.raises(UserError, match="open in another window"):
             SessionFile.open(path)
         assert read_session(path) == full

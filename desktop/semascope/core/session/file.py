@@ -56,12 +56,13 @@ class SessionFile:
         """Make a new file that holds `session` (default: an empty one) and open it.
 
         Raises:
-            UserError: There is such a file already and `overwrite` is False, or it can't be written.
+            UserError: There is such a file already and `overwrite` is False, it is open in a window, or it can't be
+                written.
         """
         path = Path(path).absolute()
         if path.exists() and (path.is_dir() or not overwrite):
             raise UserError(f"{path} exists already.", "Choose another name.")
-        if path.resolve() in _open_files:
+        if path.resolve() in _open_files or (path.exists() and _is_held(path)):
             raise _in_use(path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -175,6 +176,18 @@ def _connect(path: Path) -> sqlite3.Connection:
     connection.execute("PRAGMA trusted_schema = OFF")
     connection.execute("PRAGMA synchronous = FULL")
     return connection
+
+
+def _is_held(path: Path) -> bool:
+    """Whether another window holds the file; one that is no database is held by nobody."""
+    connection = sqlite3.connect(path, timeout=0, isolation_level=None)
+    with contextlib.closing(connection):
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("ROLLBACK")
+        except sqlite3.Error as error:
+            return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+    return False
 
 
 @contextlib.contextmanager
