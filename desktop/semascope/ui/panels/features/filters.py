@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QPushButton, QWidget
 
@@ -67,5 +69,5 @@ class FilterChips(QWidget):
         menu.addAction(self.tr("Any density"), lambda: self.changed.emit("density_below", None))
         for limit in LIMITS:
             words = self.tr("Below {limit}").format(limit=percent_text(limit))
-            menu.addAction(words, lambda limit=limit: self.changed.emit("density_below", limit))
+            menu.addAction(words, partial(self.changed.emit, "density_below", limit))
         menu.popup(self.density.mapToGlobal(self.density.rect().bottomLeft()))
