@@ -66,7 +66,7 @@ def check(folder: Path) -> None:
         assert sae(x).shape == (3, sae.config.d_out)
 
 
-@settings(max_examples=200, deadline=5000, suppress_health_check=list(HealthCheck))
+@settings(max_examples=120, deadline=5000, suppress_health_check=list(HealthCheck))
 @given(st.sampled_from(FILES), cuts)
 @example(GOLDEN / "sae_lens/topk/cfg.json", [("truncate", 0, 1, b"")])
 def test_a_sentence_or_an_sae(file: Path, changes: list[Cut]) -> None:
@@ -87,7 +87,7 @@ json_values = st.recursive(
 )  # fmt: skip
 
 
-@settings(max_examples=200, deadline=5000, suppress_health_check=list(HealthCheck))
+@settings(max_examples=120, deadline=5000, suppress_health_check=list(HealthCheck))
 @given(st.sampled_from(JSON_FILES), st.data())
 def test_settings_of_any_type(file: Path, data: st.DataObject) -> None:
     content = json.loads(file.read_text())

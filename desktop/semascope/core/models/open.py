@@ -10,11 +10,10 @@ import torch
 
 from semascope.core.errors import UserError
 from semascope.core.fingerprint import fingerprint
+from semascope.core.models.describe import TOKENIZER_FILES
 from semascope.core.models.device import choose_device, choose_dtype
 from semascope.core.models.model import LanguageModel
 from semascope.core.models.text import TextCodec
-
-_TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model", "tekken.json")
 
 
 def open_model(path: str | Path, device: str | None = None, dtype: str | None = None) -> LanguageModel:
@@ -66,7 +65,7 @@ def _check_folder(path: Path) -> None:
             if older
             else "Copy them too.",
         )
-    if not any((path / name).is_file() for name in _TOKENIZER_FILES):
+    if not any((path / name).is_file() for name in TOKENIZER_FILES):
         raise UserError(
             f"The model in {path.name} has no tokenizer.",
             "Copy the model's tokenizer files (tokenizer.json) into its folder.",

@@ -21,6 +21,11 @@ class Place(NamedTuple):
     problem: str = ""
 
 
+def place_problems(*places: Place) -> list[str]:
+    """What is wrong with the places, each sentence once."""
+    return list(dict.fromkeys(place.problem for place in places if place.problem))
+
+
 NOWHERE = Place(None, "It does not say which layer and hook point it was made for.")
 
 _LENS = {

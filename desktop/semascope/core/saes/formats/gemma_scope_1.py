@@ -9,12 +9,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from semascope.core.errors import UserError
 from semascope.core.foreign.folder import Folder
 from semascope.core.models.hookpoint import HookPoint
 from semascope.core.saes.config import SAEConfig
-from semascope.core.saes.formats.layout import Family, Layout, Stored, measure, stored_dtype
-from semascope.core.saes.hooks import Place, from_transformer_lens
+from semascope.core.saes.formats.layout import Family, Layout, Stored, check_widths, measure, stored_dtype
+from semascope.core.saes.hooks import Place, from_transformer_lens, place_problems
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -53,8 +52,7 @@ def describe(folder: Folder) -> Layout:
     layer = _last(r"/layer-(\d{1,3})(?:/|$)", path)
     embedding = layer is None and _last(r"/embedding(?:/|$)", path) is not None
     transcoder = kind == "transcoders"
-    if lengths["d_in"] != lengths["d_out"] and not transcoder:
-        raise UserError(f"{WEIGHTS} reads {lengths['d_in']} values and gives {lengths['d_out']}, which can't be.")
+    check_widths(lengths, WEIGHTS, may_differ=transcoder)
     read, given = _places(kind, int(layer[1]) if layer else None, embedding, model)
     advertised = _last(r"average-l0-(\d{1,6})", path)
     sae = SAEConfig(
@@ -70,7 +68,7 @@ def describe(folder: Folder) -> Layout:
         prepend_bos=True,
         dtype=stored_dtype(header, _TABLE),
         metadata={"l0": int(advertised[1])} if advertised else {},
-        problems=tuple(dict.fromkeys(place.problem for place in (read, given) if place.problem)),
+        problems=tuple(place_problems(read, given)),
     )
     file = folder.file(WEIGHTS)
     return Layout(sae, file, (file,), _TABLE, _scale_embedding if embedding else None)

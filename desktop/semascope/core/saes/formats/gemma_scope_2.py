@@ -13,8 +13,8 @@ from semascope.core.foreign.fields import Fields
 from semascope.core.foreign.folder import Folder
 from semascope.core.saes.config import SAEConfig
 from semascope.core.saes.formats.architectures import architecture_name
-from semascope.core.saes.formats.layout import Family, Layout, Stored, measure, stored_dtype
-from semascope.core.saes.hooks import Place, from_module_side
+from semascope.core.saes.formats.layout import Family, Layout, Stored, check_widths, measure, stored_dtype
+from semascope.core.saes.hooks import Place, from_module_side, place_problems
 
 CONFIG = "config.json"
 WEIGHTS = "params.safetensors"
@@ -63,11 +63,10 @@ def describe(folder: Folder) -> Layout:
     transcoder, skip = kind == "transcoder", _SKIP.name in header
     table = {**_TABLE, "W_skip": _SKIP} if skip else _TABLE
     lengths = measure(header, table, WEIGHTS)
-    if lengths["d_in"] != lengths["d_out"] and not transcoder:
-        raise UserError(f"{WEIGHTS} reads {lengths['d_in']} values and gives {lengths['d_out']}, which can't be.")
+    check_widths(lengths, WEIGHTS, may_differ=transcoder)
     model = config.text("model_name") or _model(path)
     read, given = _places(config, named, model)
-    problems = list(dict.fromkeys(place.problem for place in (read, given) if place.problem))
+    problems = place_problems(read, given)
     if config.whole("width") not in (None, lengths["m"]):
         problems.append(f"{CONFIG} says width is {config.whole('width')}, but the tensors have {lengths['m']}.")
     if skip and not transcoder:

@@ -110,6 +110,19 @@ def measure(header: Mapping[str, TensorInfo], table: Table, file: str) -> dict[s
     return lengths
 
 
+def check_widths(lengths: Mapping[str, int], file: str, *, may_differ: bool) -> None:
+    """Refuse an SAE whose output is of another width than its input; only a transcoder that subtracts nothing may be.
+
+    Raises:
+        UserError: The widths differ and may not.
+    """
+    d_in, d_out = lengths["d_in"], lengths["d_out"]
+    if d_in != d_out and not may_differ:
+        raise UserError(
+            f"{file} reads {d_in} values and gives {d_out}, which an SAE can't.", "Copy the whole folder again."
+        )
+
+
 def stored_dtype(header: Mapping[str, TensorInfo], table: Table) -> str:
     """The dtype of the decoder, by torch's name."""
     return FLOATS[header[table["W_dec"].name].dtype]

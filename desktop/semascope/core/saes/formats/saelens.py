@@ -7,7 +7,7 @@ inference, is read as the JumpReLU it would have been saved as. Written by `saes
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ from semascope.core.foreign.folder import Folder
 from semascope.core.saes.config import Pursuit, SAEConfig
 from semascope.core.saes.formats.architectures import NAMES, architecture_name
 from semascope.core.saes.formats.layout import Family, Layout, Stored, check_k, measure, stored_dtype
-from semascope.core.saes.hooks import Place, from_module_side, from_transformer_lens
+from semascope.core.saes.hooks import Place, from_module_side, from_transformer_lens, place_problems
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -48,59 +48,36 @@ def describe(folder: Folder) -> Layout:
     config = folder.json(CONFIG)
     about = Fields({**config.content, **config.section("metadata").content}, CONFIG)
     header = folder.header(WEIGHTS)
-    problems: list[str] = []
-
     activation, transcoder, skip = _architecture(config)
     table = _table(activation, transcoder=transcoder, skip=skip, stored=header.keys())
     lengths = measure(header, table, WEIGHTS)
-    d_in, d_sae = lengths["d_in"], lengths["m"]
-    k = None
-    if activation in ("topk", "abstopk", "groupmax"):
-        k = config.whole("k") or config.section("activation_fn_kwargs").whole("k")
-        k = check_k(k, d_sae, CONFIG, groups=activation == "groupmax")
-
     read, given = _places(about, transcoder)
-    problems += dict.fromkeys(place.problem for place in (read, given) if place.problem)
-    for key, length in (("d_in", d_in), ("d_sae", d_sae)):
-        if config.whole(key) not in (None, length):
-            problems.append(f"{CONFIG} says {key} is {config.whole(key)}, but the tensors have {length}.")
     normalize, scale = _normalisation(config, folder)
-    if normalize == "expected_average_only_in":
-        problems.append(
-            "Its input was scaled in training; whether the weights contain that scale, the files don't say."
-        )
-    if _centred(about):
-        problems.append(
-            "It was trained on mean-centred activations (TransformerLens' processing), not on the raw ones."
-        )
-    if config.text("architecture") in _BATCH_TOPK:
-        problems.append("This is a training checkpoint: the threshold it has reached so far is used.")
-
-    subtract = config.flag("apply_b_dec_to_input", True) and not transcoder
     sae = SAEConfig(
         format="saelens",
         architecture=architecture_name(activation, transcoder=transcoder, skip=skip),
         activation=activation,
-        d_in=d_in,
-        d_out=lengths.get("d_out", d_in),
-        d_sae=d_sae,
+        d_in=lengths["d_in"],
+        d_out=lengths.get("d_out", lengths["d_in"]),
+        d_sae=lengths["m"],
         hook_point=read.hook,
         hook_out=given.hook,
         model_name=about.text("model_name"),
         prepend_bos=None if _explicit_null(about, "prepend_bos") else about.flag("prepend_bos", True),
-        k=k,
+        k=_k(config, activation, lengths["m"]),
         normalize=normalize,
-        apply_b_dec_to_input=subtract,
+        apply_b_dec_to_input=config.flag("apply_b_dec_to_input", True) and not transcoder,
         skip=skip,
         heads=not transcoder and _concatenates_heads(about),
-        pursuit=_pursuit(config, d_in, d_sae) if activation == "matching_pursuit" else None,
+        pursuit=_pursuit(config, lengths) if activation == "matching_pursuit" else None,
         dtype=stored_dtype(header, table),
         metadata={name: value for name, value in about.content.items() if name not in _STRUCTURE},
-        problems=tuple(problems),
+        problems=(*place_problems(read, given), *_problems(config, about, lengths, normalize)),
     )
     files = [folder.file(name) for name in (CONFIG, WEIGHTS, SCALER) if name in folder.names]
-    arrange = _Arrange(sae, by_norms=config.flag("rescale_acts_by_decoder_norm", False), scale=scale)
-    return Layout(sae, folder.file(WEIGHTS), tuple(files), table, arrange)
+    selects = sae.k is not None or _is_checkpoint(config)
+    by_norms = selects and config.flag("rescale_acts_by_decoder_norm", False)
+    return Layout(sae, folder.file(WEIGHTS), tuple(files), table, _Arrange(sae, by_norms=by_norms, scale=scale))
 
 
 FAMILY = Family("saelens", "SAELens", recognise, describe, files=(CONFIG, WEIGHTS))
@@ -109,7 +86,7 @@ FAMILY = Family("saelens", "SAELens", recognise, describe, files=(CONFIG, WEIGHT
 def _architecture(config: Fields) -> tuple[str, bool, bool]:
     """The activation, whether it is a transcoder, and whether it has a skip connection."""
     name = config.text("architecture", "standard")
-    if name in _BATCH_TOPK:
+    if _is_checkpoint(config):
         return "jumprelu", False, False
     if name not in NAMES:
         raise UserError(
@@ -117,14 +94,38 @@ def _architecture(config: Fields) -> tuple[str, bool, bool]:
             "Open an SAE of another architecture.",
         )
     activation, transcoder, skip = NAMES[name]
-    if (
-        activation == "relu"
-    ):  # before version 6 the function had a field of its own, and the architecture said "standard"
+    # Before version 6 the function had a field of its own, and the architecture said "standard" beside a top-k.
+    if activation == "relu":
         legacy = config.text("activation_fn_str") or config.text("activation_fn") or "relu"
         if legacy not in _LEGACY_ACTIVATIONS:
             raise UserError(f"{CONFIG} names the activation function “{legacy[:40]}”, which is not known.")
         activation = _LEGACY_ACTIVATIONS[legacy]
     return activation, transcoder, skip
+
+
+def _is_checkpoint(config: Fields) -> bool:
+    """Whether it was saved in the middle of training a BatchTopK dictionary."""
+    return config.text("architecture") in _BATCH_TOPK
+
+
+def _k(config: Fields, activation: str, features: int) -> int | None:
+    if activation not in ("topk", "abstopk", "groupmax"):
+        return None
+    k = config.whole("k") or config.section("activation_fn_kwargs").whole("k")
+    return check_k(k, features, CONFIG, groups=activation == "groupmax")
+
+
+def _problems(config: Fields, about: Fields, lengths: Mapping[str, int], normalize: str) -> Iterator[str]:
+    """What the files leave open or get wrong."""
+    for key, axis in (("d_in", "d_in"), ("d_sae", "m")):
+        if config.whole(key) not in (None, lengths[axis]):
+            yield f"{CONFIG} says {key} is {config.whole(key)}, but the tensors have {lengths[axis]}."
+    if normalize == "expected_average_only_in":
+        yield "Its input was scaled in training; whether the weights contain that scale, the files don't say."
+    if _centred(about):
+        yield "It was trained on mean-centred activations (TransformerLens' processing), not on the raw ones."
+    if _is_checkpoint(config):
+        yield "This is a training checkpoint: the threshold it has reached so far is used."
 
 
 def _table(activation: str, *, transcoder: bool, skip: bool, stored: Collection[str]) -> dict[str, Stored]:
@@ -203,12 +204,12 @@ def _explicit_null(about: Fields, name: str) -> bool:
     return name in about.content and name not in about
 
 
-def _pursuit(config: Fields, d_in: int, d_sae: int) -> Pursuit:
+def _pursuit(config: Fields, lengths: Mapping[str, int]) -> Pursuit:
     iterations = config.whole("max_iterations")
-    if iterations is not None and not 0 <= iterations <= d_sae:
-        raise UserError(f"{CONFIG} says max_iterations is {iterations}, with only {d_sae} features.")
+    if iterations is not None and not 0 <= iterations <= lengths["m"]:
+        raise UserError(f"{CONFIG} says max_iterations is {iterations}, with only {lengths['m']} features.")
     return Pursuit(
-        iterations=d_in if iterations is None else iterations,
+        iterations=lengths["d_in"] if iterations is None else iterations,
         residual=config.number("residual_threshold", 0.0),
         on_repeat=config.flag("stop_on_duplicate_support", True),
     )

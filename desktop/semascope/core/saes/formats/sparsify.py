@@ -12,8 +12,8 @@ from semascope.core.foreign.fields import Fields
 from semascope.core.foreign.folder import Folder
 from semascope.core.saes.config import SAEConfig
 from semascope.core.saes.formats.architectures import architecture_name
-from semascope.core.saes.formats.layout import Family, Layout, Stored, check_k, measure, stored_dtype
-from semascope.core.saes.hooks import NOWHERE, Place, from_module
+from semascope.core.saes.formats.layout import Family, Layout, Stored, check_k, check_widths, measure, stored_dtype
+from semascope.core.saes.hooks import NOWHERE, Place, from_module, place_problems
 
 CONFIG = "cfg.json"
 WEIGHTS = "sae.safetensors"
@@ -43,12 +43,11 @@ def describe(folder: Folder) -> Layout:
     }
     lengths = measure(header, table, WEIGHTS)
     subtract = not says_transcode
-    if lengths["d_in"] != lengths["d_out"] and (subtract or not transcoder):
-        raise UserError(f"{WEIGHTS} reads {lengths['d_in']} values and gives {lengths['d_out']}, which can't be.")
+    check_widths(lengths, WEIGHTS, may_differ=transcoder and not subtract)
     activation = _activation(config)
     model = run.text("model")
     read, given = _places(folder, transcoder, model)
-    problems = list(dict.fromkeys(place.problem for place in (read, given) if place.problem))
+    problems = place_problems(read, given)
     features = config.whole("num_latents") or lengths["m"]
     if features != lengths["m"]:
         problems.append(f"{CONFIG} says num_latents is {features}, but the tensors have {lengths['m']}.")
