@@ -164,6 +164,8 @@ class _Run:
         available = int(table.counted[rows].sum())
         self.target = settings.tokens or available
         free = shutil.disk_usage(work).free
+        if free < 4 * width * settings.batch:  # two batches
+            raise UserError(f"Could not write to {work}: the disk is full.", "Free some space or choose another place.")
         capacity = min(available, max(settings.batch, min(_BUFFER_BYTES, free // 2) // (2 * width)))
         self.parts = _split(rows, table, capacity)
         self.buffer = ActivationBuffer(work, width, capacity)
