@@ -1,25 +1,40 @@
-"""Whether a model or an SAE is being opened just now, in the words that a panel waiting for it shows. No Qt."""
+"""What a panel needs that is not open: whether it is being opened, what to offer, and how to get it. No Qt."""
 
 from __future__ import annotations
 
 import sys
-from typing import Protocol
+from typing import TYPE_CHECKING, Literal
 
-from semascope.jobs.records import JobRecord
+if TYPE_CHECKING:
+    from semascope.jobs.bridge import Bridge
+    from semascope.state.workspace import Workspace
 
+Part = Literal["model", "sae"]
 OPENING_KINDS = ("OpenModel", "OpenSAE")
+_OFFERS: dict[Part, str] = {"model": "Open a model…", "sae": "Open an SAE…"}
 
 
-class HasJobs(Protocol):
-    """The part of a bridge that is asked."""
-
-    def running(self) -> list[JobRecord]: ...
-
-
-def loading(bridge: HasJobs) -> str:
+def loading(bridge: Bridge) -> str:
     """What is being opened ("Opening SmolLM2: loading PyTorch"), or "" when nothing is."""
     for record in bridge.running():
         if record.kind in OPENING_KINDS:
             # The first model pays for the import; there is nothing to count meanwhile.
             return record.title if "torch" in sys.modules else f"{record.title}: loading PyTorch"
     return ""
+
+
+def offer(workspace: Workspace, part: Part) -> str:
+    """What the button that gets a missing part says: to load what the session refers to, or to open one."""
+    known = getattr(workspace.session, part)
+    return f"Load {known.name}" if known is not None else _OFFERS[part]
+
+
+def load(workspace: Workspace, part: Part) -> bool:
+    """Load what the session refers to (with a model its SAE too); False when it refers to none and a person must choose."""
+    session = workspace.session
+    if getattr(session, part) is None:
+        return False
+    workspace.opening.again(part)
+    if part == "model" and session.sae is not None and workspace.sae_info is None:
+        workspace.opening.again("sae")
+    return True

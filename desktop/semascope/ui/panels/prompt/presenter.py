@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from enum import Enum, auto
-from typing import Literal
 
 from PySide6.QtCore import QObject, Signal
 
@@ -16,7 +15,7 @@ from semascope.core.activations import PromptActivations
 from semascope.core.session import edits
 from semascope.jobs.records import JobRecord, Ticket
 from semascope.jobs.requests import PromptFeatures
-from semascope.state.loading import OPENING_KINDS, loading
+from semascope.state.loading import OPENING_KINDS, Part, load, loading, offer
 from semascope.state.workspace import Change, Workspace
 from semascope.state.yardstick import Yardstick, yardstick
 from semascope.ui.panels.prompt.reading import Reading
@@ -152,13 +151,10 @@ class PromptPresenter(QObject):
         """What the one button of a phase without a heatmap says, or ""."""
         if self.phase not in (Phase.NO_MODEL, Phase.NO_SAE):
             return ""
-        known = getattr(self._workspace.session, self._missing)
-        if known is not None:
-            return f"Load {known.name}"
-        return "Open a model…" if self._missing == "model" else "Open an SAE…"
+        return offer(self._workspace, self._missing)
 
     @property
-    def _missing(self) -> Literal["model", "sae"]:
+    def _missing(self) -> Part:
         return "model" if self._workspace.model_info is None else "sae"
 
     @property
@@ -254,13 +250,8 @@ class PromptPresenter(QObject):
 
     def act(self) -> None:
         """What the button of an empty phase does: load what the session refers to, or say what is `needed`."""
-        kind, session = self._missing, self._workspace.session
-        if getattr(session, kind) is None:
-            self.needed.emit(kind)
-            return
-        self._workspace.opening.again(kind)
-        if kind == "model" and session.sae is not None and self._workspace.sae_info is None:
-            self._workspace.opening.again("sae")
+        if not load(self._workspace, self._missing):
+            self.needed.emit(self._missing)
 
     # --- what happens -----------------------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ What it shows and does is decided by `presenter.py`.
 
 from __future__ import annotations
 
-from PySide6.QtGui import QPalette
+from PySide6.QtGui import QKeySequence, QPalette
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QStackedWidget, QVBoxLayout, QWidget
 
 from semascope.state.workspace import Workspace
@@ -28,7 +28,6 @@ from semascope.ui.widgets.tab_order import order_tabs
 PROMPT_HINT = "A question or a text to continue"
 NO_PINS = "Pin a feature to steer with it."
 NO_ANSWERS = "The model's answers with and without the sliders stand here, side by side."
-OPEN_MODEL = "Open a model…"
 
 
 class SteerPanel(QWidget):
@@ -43,6 +42,7 @@ class SteerPanel(QWidget):
         self.setBackgroundRole(QPalette.ColorRole.Base)
         self.setAutoFillBackground(True)
         self._commands = commands
+        self._features: list[int] | None = None  # in the order of the rows
         self.presenter = SteerPresenter(workspace, self)
         self._build()
         self._lay_out()
@@ -66,7 +66,7 @@ class SteerPanel(QWidget):
         self.prompt.setAccessibleName("Prompt for the baseline and the steered answer")
         self.baseline = AnswerView("baseline")
         self.steered = AnswerView("steered")
-        self.no_model = EmptyState(NO_ANSWERS, "", OPEN_MODEL, lambda: self._commands.run("model.open"))
+        self.no_model = EmptyState(NO_ANSWERS, "", "", self.presenter.act)
         self.failure = ErrorCard("Try again", self.presenter.generate)
         self.effect = MeasuredNote()
         self.generate = QPushButton("Generate")
@@ -126,6 +126,7 @@ class SteerPanel(QWidget):
         self.generate.clicked.connect(presenter.generate)
         self.stop.clicked.connect(presenter.stop)
         self.reset.clicked.connect(presenter.reset_all)
+        presenter.needed.connect(lambda kind: self._commands.run(f"{kind}.open"))
 
     def _connect_row(self, row: SliderRow, feature: int) -> None:
         presenter = self.presenter
@@ -144,7 +145,10 @@ class SteerPanel(QWidget):
         self.pinned.show_rows(rows)
         self.pinned.setVisible(bool(rows))
         self.no_pins.setVisible(not rows)
-        self._order_tabs([row.feature for row in rows])
+        features = [row.feature for row in rows]
+        if features != self._features:
+            self._features = features
+            self._order_tabs(features)
         self.reset.setVisible(bool(rows))
         self.remark.setVisible(bool(rows))
 
@@ -184,7 +188,8 @@ class SteerPanel(QWidget):
     def _show_state(self) -> None:
         presenter = self.presenter
         self.generate.setEnabled(presenter.can_generate)
-        self.generate.setToolTip(presenter.why_not)
+        keys = self._commands.action("steer.generate").shortcut().toString(QKeySequence.SequenceFormat.NativeText)
+        self.generate.setToolTip(presenter.why_not or f"Answer with and without the sliders ({keys})")
         self.stop.setVisible(presenter.generating)
         self.reset.setEnabled(presenter.can_reset)
         self.remark.setText(presenter.notice)
@@ -192,6 +197,6 @@ class SteerPanel(QWidget):
         action = "" if selected is None else f"Pin feature {selected}"
         self.no_pins.say(NO_PINS, presenter.pin_hint, action)
         opening = presenter.opening
-        self.no_model.say(f"{opening} …" if opening else NO_ANSWERS, "", "" if opening else OPEN_MODEL)
+        self.no_model.say(f"{opening} …" if opening else NO_ANSWERS, "", presenter.offer)
         if not presenter.generating:
             self._show_answers()

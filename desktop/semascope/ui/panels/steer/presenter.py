@@ -16,7 +16,7 @@ from semascope.core.session.document import Answer, AppliedEdit, Mode, Pin, Stee
 from semascope.core.steering.edits import Edit
 from semascope.jobs.records import JobRecord
 from semascope.jobs.requests import Answers, Generate
-from semascope.state.loading import OPENING_KINDS, loading
+from semascope.state.loading import OPENING_KINDS, load, loading, offer
 from semascope.state.workspace import Change, Workspace
 from semascope.state.yardstick import Yardstick, yardstick
 from semascope.ui.panels.steer.asking import DOT, Asking, Pieces
@@ -26,7 +26,7 @@ from semascope.ui.panels.steer.telling import Told, tell
 from semascope.ui.widgets.naming import name_of
 from semascope.ui.widgets.row_state import RowState
 
-MOVED = "the sliders were moved since"
+MOVED = "the sliders stand differently now"
 
 
 class SteerPresenter(QObject):
@@ -37,12 +37,14 @@ class SteerPresenter(QObject):
         settings_changed: prompt or sampling settings are not what the fields show.
         answers_changed: `answers` or `effect` grew, ended or went.
         state_changed: what can be done now, or `notice`, or `error`, changed.
+        needed(str): the person wants to open a "model".
     """
 
     rows_changed = Signal()
     settings_changed = Signal()
     answers_changed = Signal()
     state_changed = Signal()
+    needed = Signal(str)
 
     def __init__(self, workspace: Workspace, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -150,6 +152,16 @@ class SteerPresenter(QObject):
     def has_model(self) -> bool:
         return self._workspace.model_info is not None
 
+    @property
+    def offer(self) -> str:
+        """What the button that gets a model says; "" while one is being opened."""
+        return "" if self.opening else offer(self._workspace, "model")
+
+    def act(self) -> None:
+        """What that button does: load the session's model, or say that one is `needed`."""
+        if not load(self._workspace, "model"):
+            self.needed.emit("model")
+
     def wanted_edits(self) -> tuple[Edit, ...]:
         """What the sliders ask of the engine now."""
         return edits_of(self._workspace.pins(), self.yardstick.maximum)
@@ -182,9 +194,11 @@ class SteerPresenter(QObject):
 
     @property
     def outdated(self) -> bool:
-        """Whether the sliders were moved since the answer that is shown was asked for."""
+        """Whether the sliders ask for something else than the answer that is shown was given under."""
         answers = self.answers
-        return answers is not None and answers.edits != self.wanted_edits()
+        if answers is None or (self._asking is None and self.yardstick.harvest is None):
+            return False  # a kept answer can only be compared once there is a yardstick again
+        return answers.edits != self.wanted_edits()
 
     # --- sliders ----------------------------------------------------------------------------------------------
 
