@@ -13,6 +13,7 @@ from PySide6.QtGui import (
     QColor,
     QContextMenuEvent,
     QFocusEvent,
+    QFontMetrics,
     QGuiApplication,
     QHelpEvent,
     QKeyEvent,
@@ -211,28 +212,41 @@ class ExampleList(QWidget, spoken.Spoken):
         left, top = place.text_origin(self._text_left(), self._fonts())
         marks = Marks(hover=self._hover[1] if number == self._hover[0] else -1)
         painter.save()
-        painter.setClipRect(QRect(self._text_left() - 2, place.top, place.width + 4, whole.height()))
+        edge = self._text_left() - (2 if left == self._text_left() else 0)  # nothing of the word that was cut off
+        painter.setClipRect(QRect(edge, place.top, self.width() - edge, whole.height()))
         painter.translate(left, top)
         tokens = TokenPainter(painter, look, self._fonts(), row.text, layout, row.levels, marks)
         tokens.paint(area.top() - top, area.bottom() - top)
         painter.restore()
-        if not row.opened and layout.extent + left > self.width():
-            self._paint_fade(painter, whole, ground)
         if row.opened:
-            draw_elided(painter, place.foot(self._text_left()), row.source, look.small(), look.quiet)
+            draw_elided(painter, place.foot(self._text_left()), self._source_words(row), look.small(), look.quiet)
+        elif layout.extent + left > self.width() or row.times > 1:
+            self._paint_end(painter, whole, ground, f"×{row.times}" if row.times > 1 else "")
         if self.hasFocus() and number == self._current:
             painter.setRenderHint(QPainter.RenderHint.Antialiasing)
             painter.setPen(look.accent)
             painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.drawRoundedRect(QRectF(whole).adjusted(0.5, 0.5, -0.5, -0.5), 3, 3)
 
-    def _paint_fade(self, painter: QPainter, whole: QRect, ground: QColor) -> None:
-        fade = QLinearGradient(whole.right() - _FADE, 0, whole.right(), 0)
+    def _paint_end(self, painter: QPainter, whole: QRect, ground: QColor, words: str) -> None:
+        """Let a line fade out at the right edge, where `words` stand."""
+        font = theme().small()
+        room = QFontMetrics(font).horizontalAdvance(words) + theme().spacing(1) if words else 0
+        start = whole.right() - room - _FADE
+        fade = QLinearGradient(start, 0, start + _FADE, 0)
         clear = QColor(ground)
         clear.setAlpha(0)
         fade.setColorAt(0, clear)
         fade.setColorAt(1, ground)
-        painter.fillRect(whole.adjusted(whole.width() - _FADE, 0, 0, 0), fade)
+        painter.fillRect(whole.adjusted(start - whole.left(), 0, 0, 0), fade)
+        draw_elided(painter, whole, words, font, theme().quiet, _RIGHT)
+
+    def _source_words(self, row: ExampleRow) -> str:
+        if row.times == 1:
+            return row.source
+        return self.tr("{source}  ·  one of {times} with these words around the peak").format(
+            source=row.source, times=row.times
+        )
 
     # Events
 

@@ -28,11 +28,19 @@ class ExampleRow:
         levels: (T,) uint8 steps of the activation ramp, relative to the feature's maximum.
         peak: the token with the maximum.
         source: where it comes from, in words.
+        times: how many examples this row stands for, all with the same words around the peak.
         opened: whether the whole window is shown.
     """
 
     def __init__(
-        self, activation: float, text: TokenText, values: np.ndarray, maximum: float, peak: int, source: str
+        self,
+        activation: float,
+        text: TokenText,
+        values: np.ndarray,
+        maximum: float,
+        peak: int,
+        source: str,
+        times: int = 1,
     ) -> None:
         self.activation = activation
         self.text = text
@@ -40,6 +48,7 @@ class ExampleRow:
         self.levels = text.levels(values / maximum if maximum > 0 else None)
         self.peak = min(max(peak, 0), max(len(text) - 1, 0))
         self.source = source
+        self.times = times
         self.opened = False
         self._layout: TokenLayout | None = None
         self._laid_out: tuple[bool, int] | None = None

@@ -35,7 +35,7 @@ class Figures(QWidget):
         super().__init__(parent)
         self._figures: tuple[Figure, ...] = ()
         self._flow = FlowLayout(self, across=theme().spacing(6), down=theme().spacing(2))
-        themes().changed.connect(lambda: self.show_figures(self._figures))
+        themes().changed.connect(self._restyle)
 
     def show_figures(self, figures: Sequence[Figure]) -> None:
         """Show these and no others."""
@@ -44,6 +44,9 @@ class Figures(QWidget):
         for figure in self._figures:
             self._flow.addWidget(_box(figure))
         self.updateGeometry()
+
+    def _restyle(self) -> None:
+        self.show_figures(self._figures)
 
 
 def _box(figure: Figure) -> QWidget:

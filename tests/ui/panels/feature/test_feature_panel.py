@@ -39,14 +39,27 @@ def test_the_page_shows_what_the_store_holds(reading: Workspace) -> None:
     page = read_page(harvest, feature)
     examples = harvest.examples(feature)
     rows = [row for section in page.sections for row in section.rows]
-    assert [row.activation for row in rows] == [example.activation for example in examples]
-    assert [row.text.strings for row in rows] == [example.tokens for example in examples]
+    assert sum(row.times for row in rows) == len(examples)
+    every = {(example.activation, example.tokens) for example in examples}
+    assert all((row.activation, row.text.strings) in every for row in rows)
+    assert rows[0].activation == max(example.activation for example in examples)
     assert page.sections[0].heading == "top examples"
     assert all("of firings" in section.heading for section in page.sections[1:])
     assert list(page.neighbours) == harvest.neighbours(feature)[: len(page.neighbours)]
     assert list(page.promotes) == harvest.logits(feature).positive[: len(page.promotes)]
     assert rows[0].levels.max() == 255
     assert rows[0].levels.argmax() == rows[0].peak
+
+
+def test_examples_with_the_same_words_around_the_peak_are_one_row(reading: Workspace) -> None:
+    harvest, feature = reading.harvest, lively(reading)[0]
+    assert harvest is not None
+    examples = harvest.examples(feature)
+    top = [example for example in examples if example.interval is None]
+    harvest.examples = lambda _feature: [top[0], top[1], top[0], top[0]]  # type: ignore[method-assign]
+    rows = read_page(harvest, feature).sections[0].rows
+    assert [row.times for row in rows] == [3, 1]
+    assert rows[0].activation == top[0].activation
 
 
 def test_shares_of_intervals_add_up_to_one(reading: Workspace) -> None:

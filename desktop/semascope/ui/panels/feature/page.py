@@ -20,6 +20,7 @@ from semascope.ui.widgets.token_text import TokenText, list_form
 LOGITS_SHOWN = 8
 NEIGHBOURS_SHOWN = 6
 TOP_TOKENS_SHOWN = 4
+ALIKE_BEFORE, ALIKE_AFTER = 8, 5  # tokens around the peak that two examples share to be shown as one
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Page:
         edges, histogram: as the harvest keeps them.
         promotes, suppresses: (token, effect), strongest first.
         neighbours: (feature, cosine), nearest first.
-        sections: examples under their headings, strongest first.
+        sections: examples under their headings, strongest first; those alike are one row.
     """
 
     feature: int
@@ -96,8 +97,17 @@ def _sections(harvest: Harvest, feature: int, histogram: np.ndarray) -> tuple[Ex
     sections = []
     for interval, examples in groupby(harvest.examples(feature), key=lambda example: example.interval):
         heading = "top examples" if interval is None else _interval_heading(interval, harvest, histogram)
-        sections.append(ExampleSection(heading, tuple(_row(example, maximum) for example in examples)))
+        alike: dict[tuple[str, ...], list[Example]] = {}
+        for example in examples:
+            alike.setdefault(_around_peak(example), []).append(example)
+        rows = tuple(_row(some[0], maximum, len(some)) for some in alike.values())
+        sections.append(ExampleSection(heading, rows))
     return tuple(sections)
+
+
+def _around_peak(example: Example) -> tuple[str, ...]:
+    """What makes two examples the same to a reader: a template's words, a text that the corpus holds twice."""
+    return example.tokens[max(example.position - ALIKE_BEFORE, 0) : example.position + ALIKE_AFTER]
 
 
 def _interval_heading(interval: tuple[float, float], harvest: Harvest, histogram: np.ndarray) -> str:
@@ -126,7 +136,8 @@ def share_between(edges: np.ndarray, histogram: np.ndarray, low: float, high: fl
     return float(np.clip((part * histogram).sum() / total, 0.0, 1.0))
 
 
-def _row(example: Example, maximum: float) -> ExampleRow:
+def _row(example: Example, maximum: float, times: int) -> ExampleRow:
     where = f"{example.document or 'unnamed document'}, token {example.start + example.position:,}"
     text = TokenText(example.tokens, sink=example.special)
-    return ExampleRow(example.activation, text, np.asarray(example.activations), maximum, example.position, where)
+    values = np.asarray(example.activations)
+    return ExampleRow(example.activation, text, values, maximum, example.position, where, times)
