@@ -93,6 +93,8 @@ class Palette(QFrame):
     def _next_enabled(self, row: int, step: int) -> int:
         """The nearest row that can run, from `row` in the direction of `step`; `row` itself when there is none."""
         count = self.list.count()
+        if count == 0:
+            return -1
         direction = 1 if step > 0 else -1
         target = max(0, min(count - 1, row + step))
         for at in (*range(target, count if direction > 0 else -1, direction), *range(target, row, -direction)):
