@@ -36,6 +36,7 @@ class EditableLine(QLineEdit):
     def commit(self) -> None:
         """Keep what was typed."""
         text = self.text().strip()
+        self.setModified(False)
         if text != self._shown:
             self._shown = text
             self.committed.emit(text)

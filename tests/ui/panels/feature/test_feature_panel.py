@@ -103,6 +103,20 @@ def test_a_label_is_written_in_place_and_undone(
     assert panel.heading.label.text() == ""
 
 
+def test_a_label_that_is_being_typed_stays_with_its_feature(
+    qtbot: QtBot, panel: FeaturePanel, reading: Workspace, commands: Commands
+) -> None:
+    one, two = lively(reading)[:2]
+    select(qtbot, panel, one)
+    commands.run("feature.label")
+    qtbot.keyClicks(panel.heading.label, "first")
+    select(qtbot, panel, two)
+    assert reading.label(one) == "first"
+    assert panel.heading.label.text() == ""
+    qtbot.keyClick(panel.heading.label, Qt.Key.Key_Return)
+    assert reading.label(two) == ""
+
+
 def test_tags_notes_and_pin_are_the_sessions(
     qtbot: QtBot, panel: FeaturePanel, reading: Workspace, commands: Commands
 ) -> None:

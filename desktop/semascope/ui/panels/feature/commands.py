@@ -23,7 +23,7 @@ def add_commands(panel: FeaturePanel, commands: Commands) -> None:
         Command(
             "feature.open",
             "Open the feature page",
-            "Bring the page of the selected feature to the front",
+            "Bring the page of the selected feature to the front.",
             panel.come_forward,
             menu=_MENU,
             enabled=shown,
@@ -33,7 +33,7 @@ def add_commands(panel: FeaturePanel, commands: Commands) -> None:
         Command(
             "feature.back",
             "Back to the feature before",
-            "Go back along the features that were shown",
+            "Go back along the features that were shown.",
             lambda: presenter.go(-1),
             "Alt+Left",
             _MENU,
@@ -43,7 +43,7 @@ def add_commands(panel: FeaturePanel, commands: Commands) -> None:
         Command(
             "feature.forward",
             "Forward to the feature after",
-            "Go forward again along the features that were shown",
+            "Go forward again along the features that were shown.",
             lambda: presenter.go(1),
             "Alt+Right",
             _MENU,
@@ -53,7 +53,7 @@ def add_commands(panel: FeaturePanel, commands: Commands) -> None:
         Command(
             "feature.label",
             "Label the feature…",
-            "Write the name of the selected feature",
+            "Write the name of the selected feature.",
             panel.edit_label,
             "F2",
             _MENU,
@@ -64,7 +64,7 @@ def add_commands(panel: FeaturePanel, commands: Commands) -> None:
         Command(
             "feature.tag",
             "Tag the feature…",
-            "Add a tag to the selected feature",
+            "Add a tag to the selected feature.",
             panel.edit_tags,
             menu=_MENU,
             enabled=shown,
@@ -73,7 +73,7 @@ def add_commands(panel: FeaturePanel, commands: Commands) -> None:
         Command(
             "feature.notes",
             "Write notes on the feature…",
-            "Write freely about the selected feature",
+            "Write freely about the selected feature.",
             panel.edit_notes,
             menu=_MENU,
             enabled=shown,
@@ -83,7 +83,7 @@ def add_commands(panel: FeaturePanel, commands: Commands) -> None:
         Command(
             "feature.pin",
             "Pin the feature",
-            "Keep the selected feature at hand with a slider and a colour, or let it go",
+            "Keep the selected feature at hand with a slider and a colour, or let it go.",
             presenter.toggle_pin,
             "P",
             _MENU,
@@ -95,7 +95,7 @@ def add_commands(panel: FeaturePanel, commands: Commands) -> None:
         Command(
             "feature.copy_number",
             "Copy the feature's number",
-            "Put the number of the selected feature on the clipboard",
+            "Put the number of the selected feature on the clipboard.",
             panel.copy_number,
             menu=_MENU,
             enabled=shown,
@@ -105,7 +105,7 @@ def add_commands(panel: FeaturePanel, commands: Commands) -> None:
         Command(
             "feature.open_examples",
             "Open all examples",
-            "Show the whole window of every example",
+            "Show the whole window of every example.",
             lambda: panel.examples.toggle_all(True),
             menu=_MENU,
             enabled=shown,
@@ -115,7 +115,7 @@ def add_commands(panel: FeaturePanel, commands: Commands) -> None:
         Command(
             "feature.close_examples",
             "Close all examples",
-            "Show one line of every example",
+            "Show one line of every example.",
             lambda: panel.examples.toggle_all(False),
             menu=_MENU,
             enabled=shown,

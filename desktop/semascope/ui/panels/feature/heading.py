@@ -21,19 +21,22 @@ _WAYS = (
 
 
 class Heading(QWidget):
-    """Signals:
-    label_changed: str
-    tags_changed: tuple of str
-    notes_changed: str, while they are typed
+    """What a person changes is told with the feature it was shown for, which may no longer be the selected one.
+
+    Signals:
+        label_changed: feature, label.
+        tags_changed: feature, tuple of tags.
+        notes_changed: feature, notes; while they are typed.
     """
 
-    label_changed = Signal(str)
-    tags_changed = Signal(object)
-    notes_changed = Signal(str)
+    label_changed = Signal(int, str)
+    tags_changed = Signal(int, object)
+    notes_changed = Signal(int, str)
 
     def __init__(self, commands: Commands, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._commands = commands
+        self._feature = -1
         self.number = plain_label(tone="quiet")
         self.label = EditableLine(self.tr("Add a label"))
         self.label.setAccessibleName(self.tr("Label"))
@@ -45,9 +48,9 @@ class Heading(QWidget):
         self.notes = NotesField(self.tr("Notes"))
         self.ways = {id: self._way(id, sign, words) for id, sign, words in _WAYS}
         self._build()
-        self.label.committed.connect(self.label_changed)
-        self.tags.changed.connect(self.tags_changed)
-        self.notes.edited.connect(self.notes_changed)
+        self.label.committed.connect(lambda label: self.label_changed.emit(self._feature, label))
+        self.tags.changed.connect(lambda tags: self.tags_changed.emit(self._feature, tags))
+        self.notes.edited.connect(lambda notes: self.notes_changed.emit(self._feature, notes))
         self.notes.left.connect(lambda: self._show_notes(bool(self.notes.toPlainText())))
         self.note.clicked.connect(self.edit_notes)
         self.pin.clicked.connect(lambda: commands.run("feature.pin"))
@@ -56,9 +59,13 @@ class Heading(QWidget):
 
     def show_feature(self, feature: int, label: str, tags: tuple[str, ...], notes: str, pinned: bool) -> None:
         """Show another feature, or this one with other words."""
-        self.number.setText(f"#{feature}")
-        if not self.label.hasFocus() or not self.label.isModified():
+        if feature != self._feature:
+            self.label.commit()  # what is being typed belongs to the feature before
+            self._feature = feature
             self.label.show_text(label)
+        elif not self.label.isModified():
+            self.label.show_text(label)
+        self.number.setText(f"#{feature}")
         self.tags.show_tags(tags)
         self.notes.show_text(notes)
         self._show_notes(bool(notes) or self.notes.hasFocus())

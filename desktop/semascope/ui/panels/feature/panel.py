@@ -43,6 +43,7 @@ class FeaturePanel(QWidget):
         self.neighbours = Neighbours()
         self.examples = ExampleList()
         self.silent = plain_label(tone="quiet")
+        self._stay = 0  # in the notes: what is typed during one is one step of undo
         self._build()
         self._connect()
         add_commands(self, commands)
@@ -113,6 +114,7 @@ class FeaturePanel(QWidget):
         self.heading.label_changed.connect(presenter.set_label)
         self.heading.tags_changed.connect(presenter.set_tags)
         self.heading.notes_changed.connect(self._write_notes)
+        self.heading.notes.left.connect(self._leave_notes)
         self.neighbours.chosen.connect(lambda feature: self.workspace.select(feature, self))
         self.examples.row_focused.connect(self._show_row)
 
@@ -174,6 +176,8 @@ class FeaturePanel(QWidget):
     def _fill(self) -> None:
         self.commands.run("features.find" if self.presenter.has_harvest else "harvest.open")
 
-    def _write_notes(self, notes: str) -> None:
-        if self.presenter.page is not None:
-            self.presenter.set_notes(self.presenter.page.feature, notes, self.heading)
+    def _leave_notes(self) -> None:
+        self._stay += 1
+
+    def _write_notes(self, feature: int, notes: str) -> None:
+        self.presenter.set_notes(feature, notes, self._stay)

@@ -76,13 +76,11 @@ class FeaturePresenter(QObject):
 
     # What a person does
 
-    def set_label(self, label: str) -> None:
-        if self.feature is not None:
-            self.workspace.do(edits.set_label(self.feature, label))
+    def set_label(self, feature: int, label: str) -> None:
+        self.workspace.do(edits.set_label(feature, label))
 
-    def set_tags(self, tags: tuple[str, ...]) -> None:
-        if self.feature is not None:
-            self.workspace.do(edits.set_tags(self.feature, tags))
+    def set_tags(self, feature: int, tags: tuple[str, ...]) -> None:
+        self.workspace.do(edits.set_tags(feature, tags))
 
     def toggle_pin(self) -> None:
         """Pin the feature, or let it go."""
@@ -93,9 +91,9 @@ class FeaturePresenter(QObject):
         """What `toggle_pin` would do now."""
         return self.tr("Unpin the feature") if self.pinned else self.tr("Pin the feature")
 
-    def set_notes(self, feature: int, notes: str, gesture: object) -> None:
-        """Write notes; those of one gesture (one stay in the field) are one step of undo."""
-        self.workspace.do(edits.set_notes(feature, notes, gesture=id(gesture)), self)
+    def set_notes(self, feature: int, notes: str, stay: int) -> None:
+        """Write notes; those of one stay in the field are one step of undo."""
+        self.workspace.do(edits.set_notes(feature, notes, gesture=stay), self)
 
     # Back and forward
 
