@@ -23,7 +23,7 @@ def add_commands(panel: FeaturesPanel, commands: Commands) -> None:
         Command(
             "features.find",
             "Find a feature",
-            "Go to the search field of the feature list",
+            "Go to the search field of the feature list.",
             panel.focus_search,
             "Ctrl+F",
             _MENU,
@@ -34,7 +34,7 @@ def add_commands(panel: FeaturesPanel, commands: Commands) -> None:
         Command(
             "features.clear",
             "Show all features",
-            "Take away the search text and every filter of the feature list",
+            "Take away the search text and every filter of the feature list.",
             panel.show_all,
             menu=_MENU,
             enabled=lambda: presenter.has_harvest,
@@ -54,7 +54,7 @@ def add_commands(panel: FeaturesPanel, commands: Commands) -> None:
             Command(
                 f"features.sort_{key}",
                 f"Sort features by {words}",
-                f"Sort the feature list by {words}; again turns the order round",
+                f"Sort the feature list by {words}; again turns the order round.",
                 lambda key=key: presenter.sort_by(key),  # type: ignore[misc]
                 menu=f"{_MENU}/Sort by",
                 enabled=lambda: presenter.has_harvest,
@@ -67,7 +67,7 @@ def add_commands(panel: FeaturesPanel, commands: Commands) -> None:
             Command(
                 f"features.only_{name}",
                 f"List only {words} features",
-                f"Leave features that are not {words} out of the list, or take them in again",
+                f"Leave features that are not {words} out of the list, or take them in again.",
                 lambda name=name: panel.set_filter(name, not getattr(presenter.query, name)),  # type: ignore[misc]
                 menu=f"{_MENU}/Filter",
                 enabled=lambda: presenter.has_harvest,
@@ -80,7 +80,7 @@ def add_commands(panel: FeaturesPanel, commands: Commands) -> None:
         Command(
             "features.next",
             "Next feature in the list",
-            "Select the feature below the selected one",
+            "Select the feature below the selected one.",
             lambda: panel.table.step(1),
             "Alt+Down",
             _MENU,
@@ -90,7 +90,7 @@ def add_commands(panel: FeaturesPanel, commands: Commands) -> None:
         Command(
             "features.previous",
             "Previous feature in the list",
-            "Select the feature above the selected one",
+            "Select the feature above the selected one.",
             lambda: panel.table.step(-1),
             "Alt+Up",
             _MENU,
