@@ -158,6 +158,12 @@ class TestSparsify:
         assert (str(config.hook_point), config.model_name) == ("resid_post.7", "EleutherAI/pythia-160m")
         assert config.metadata["exclude_tokens"] == [0]
 
+    @pytest.mark.parametrize("above", ["not JSON", '{"model": {"type": "llama"}, "transcode": "maybe"}'])
+    def test_another_config_above_does_not_matter(self, above: str, tmp_path: Path) -> None:
+        (tmp_path / "config.json").write_text(above)
+        shutil.copytree(SPARSIFY, tmp_path / "layers.3")
+        assert read(tmp_path / "layers.3") == read(SPARSIFY)
+
     def test_a_renamed_folder_says_what_is_missing(self, tmp_path: Path) -> None:
         config = read(changed(SPARSIFY, tmp_path / "mine"))
         assert config.hook_point is None

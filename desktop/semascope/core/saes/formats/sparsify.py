@@ -7,6 +7,8 @@ output. The run's own settings lie one folder up, above every module of the run.
 
 from __future__ import annotations
 
+import contextlib
+
 from semascope.core.errors import UserError
 from semascope.core.foreign.fields import Fields
 from semascope.core.foreign.folder import Folder
@@ -19,6 +21,7 @@ CONFIG = "cfg.json"
 WEIGHTS = "sae.safetensors"
 RUN_CONFIG = "config.json"
 
+_RUN = {"model": str, "transcode": bool, "exclude_tokens": list}
 _ACTIVATIONS = {"topk": "topk", "groupmax": "groupmax"}
 
 
@@ -84,11 +87,15 @@ def _activation(config: Fields) -> str:
 
 
 def _run_config(folder: Folder) -> Fields:
-    """The run's settings above the module's folder (or above its seed's), as far as there are any."""
+    """The run's settings above the module's folder (or above its seed's), as far as there are any.
+
+    A file of that name up there may be anyone's, so only fields of the right type are taken and a broken one is passed over.
+    """
     for parent in (folder.path.parent, folder.path.parent.parent):
-        above = Folder(parent)
-        if RUN_CONFIG in above.names:
-            return above.json(RUN_CONFIG)
+        with contextlib.suppress(UserError):
+            content = Folder(parent).json(RUN_CONFIG).content
+            known = {name: content[name] for name, kind in _RUN.items() if isinstance(content.get(name), kind)}
+            return Fields(known, RUN_CONFIG)
     return Fields({}, RUN_CONFIG)
 
 
