@@ -25,7 +25,7 @@ class Kept:
     def _fold(self, events: np.ndarray, seed: int) -> None:
         events = events[np.lexsort((events["context"], events["feature"]))]
         contexts, row = np.unique(events["context"], return_inverse=True)
-        peaks = Peaks(events["feature"], row, row, events["value"])
+        peaks = Peaks(events["feature"], row, row, events["value"], row, row)
         order = intervals.random_order(seed, peaks.feature, contexts[row])
         for name, accepted in (
             ("top", self.top.offer(peaks, contexts)),
@@ -165,9 +165,13 @@ def test_events_and_peaks_are_those_of_plain_loops() -> None:
         if v > best.get((j, int(context[i])), (0.0, -1))[0]:
             best[j, int(context[i])] = (float(v), i)
     peaks = peaks_of(events, context)
-    found = {(int(j), int(c)): (float(v), int(i)) for j, c, i, v in zip(*peaks, strict=True)}
+    found = {(int(j), int(c)): (float(v), int(i)) for j, c, i, v, _, _ in zip(*peaks, strict=True)}
     assert found == best
     assert len(peaks.value) == len(best)
+    for j, c, first, n in zip(peaks.feature, peaks.context, peaks.first, peaks.events, strict=True):
+        rows = [i for k, i, _ in plain if k == j and context[i] == c]
+        assert events.row[first : first + n].tolist() == rows
+        assert (events.feature[first : first + n] == j).all()
 
 
 def test_no_events() -> None:

@@ -7,7 +7,6 @@ The size depends on the number of features and not on the corpus: about 1,050 by
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,16 +20,6 @@ from semascope.core.harvest.tiles import Tile
 WIDTH = 64
 BEFORE = 48
 BYTES_PER_FEATURE = 1050
-
-
-class Encoded(Protocol):
-    """A tile's activations, wherever they are (`forward`)."""
-
-    def events(self) -> Events: ...
-
-    def at(self, rows: NDArray[np.int64], features: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Activations of `features`, shape (n,), at `rows`, shape (n, width)."""
-        ...
 
 
 class Accumulators:
@@ -58,15 +47,14 @@ class Accumulators:
         }
         self._seed = seed
 
-    def fold(self, tile: Tile, places: NDArray[np.int64], encoded: Encoded) -> None:
+    def fold(self, tile: Tile, places: NDArray[np.int64], events: Events) -> None:
         """Fold one tile.
 
         Args:
             tile: The tile.
             places: Flat index in the tile of each encoded row, ascending, int64, shape (n,).
-            encoded: Activations at these places.
+            events: Of these rows.
         """
-        events = encoded.events()
         self.statistics.fold(events)
         length = tile.ids.shape[1]
         peaks = peaks_of(events, places // length)
@@ -74,15 +62,13 @@ class Accumulators:
         order = intervals.random_order(
             self._seed, peaks.feature, tile.documents[peaks.context], tile.starts[peaks.context] + position
         )
-        row_at = np.full(tile.ids.size, -1, dtype=np.int64)
-        row_at[places] = np.arange(len(places))
         for name, accepted in (
             ("top", self.top.offer(peaks, tile.contexts)),
             ("intervals", self.intervals.offer(peaks, tile.contexts, order)),
         ):
             kept = peaks.pick(accepted.peak)
             at = position[accepted.peak]
-            windows = _windows(tile, row_at, kept, at, encoded)
+            windows = _windows(tile, places, events, kept, at)
             self.scratch[name].store(kept.feature, accepted.slot, kept.value, at, windows)
 
     def state(self) -> dict[str, NDArray]:
@@ -112,13 +98,21 @@ def window_start(peak: NDArray[np.int64], length: NDArray[np.int64]) -> NDArray[
 
 
 def _windows(
-    tile: Tile, row_at: NDArray[np.int64], peaks: Peaks, position: NDArray[np.int64], encoded: Encoded
+    tile: Tile, places: NDArray[np.int64], events: Events, peaks: Peaks, position: NDArray[np.int64]
 ) -> NDArray[np.float16]:
-    """The windows around some peaks, float16, shape (n, WIDTH)."""
-    length = tile.lengths[peaks.context]
-    at = window_start(position, length)[:, None] + np.arange(WIDTH)
-    inside = at < length[:, None]
-    rows = row_at[peaks.context[:, None] * tile.ids.shape[1] + np.where(inside, at, 0)]
-    values = encoded.at(np.maximum(rows, 0), peaks.feature)
-    limited = np.minimum(values, np.finfo(np.float16).max).astype(np.float16)
-    return np.where(inside, np.where(rows < 0, UNCOUNTED, limited), np.float16(0))
+    """The windows around some peaks, at these positions of their contexts, float16, shape (n, WIDTH)."""
+    length = tile.ids.shape[1]
+    # What is not counted, with room behind for windows that are longer than their context.
+    uncounted = np.full((len(tile.ids), length + WIDTH), UNCOUNTED)
+    uncounted.reshape(-1)[places // length * (length + WIDTH) + places % length] = 0
+    uncounted[np.arange(length + WIDTH) >= tile.lengths[:, None]] = 0
+    begin = window_start(position, tile.lengths[peaks.context])
+    windows: NDArray[np.float16] = uncounted[peaks.context[:, None], begin[:, None] + np.arange(WIDTH)]
+    # The events of a feature in a context follow one another, so only what is not zero is ever touched.
+    peak = np.repeat(np.arange(len(position)), peaks.events)
+    event = np.arange(len(peak)) + np.repeat(peaks.first - (np.cumsum(peaks.events) - peaks.events), peaks.events)
+    offset = places[events.row[event]] % length - begin[peak]
+    inside = (offset >= 0) & (offset < WIDTH)
+    values = np.minimum(events.value[event], np.finfo(np.float16).max).astype(np.float16)
+    windows[peak[inside], offset[inside]] = values[inside]
+    return windows

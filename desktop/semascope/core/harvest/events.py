@@ -38,16 +38,27 @@ class Peaks(NamedTuple):
         context: Row of the tile, int64, shape (n,).
         row: Row of the activations, int64, shape (n,).
         value: float32, shape (n,).
+        first, events: Index of the feature's first event in the context, and how many follow one another there, int64,
+            shape (n,).
     """
 
     feature: NDArray[np.int64]
     context: NDArray[np.int64]
     row: NDArray[np.int64]
     value: NDArray[np.float32]
+    first: NDArray[np.int64]
+    events: NDArray[np.int64]
 
     def pick(self, which: NDArray) -> Peaks:
         """Some of the peaks, by mask or index."""
-        return Peaks(self.feature[which], self.context[which], self.row[which], self.value[which])
+        return Peaks(
+            self.feature[which],
+            self.context[which],
+            self.row[which],
+            self.value[which],
+            self.first[which],
+            self.events[which],
+        )
 
 
 def events_of(activations: NDArray[np.float32]) -> Events:
@@ -71,7 +82,8 @@ def finite(events: Events) -> Events:
 def peaks_of(events: Events, context: NDArray[np.int64]) -> Peaks:
     """The peaks of `events`; `context` says which context each row of the activations belongs to, ascending, shape (rows,)."""
     if not len(events.value):
-        return Peaks(events.feature, events.row, events.row, events.value)
+        none = events.row
+        return Peaks(none, none, none, events.value, none, none)
     contexts = int(context[-1]) + 1
     starts = group_starts(events.feature * contexts + context[events.row])
     sizes = np.diff(starts, append=len(events.value))
@@ -80,7 +92,7 @@ def peaks_of(events: Events, context: NDArray[np.int64]) -> Peaks:
     group = np.repeat(np.arange(len(starts)), sizes)[at]
     at = at[group_starts(group)]  # where a maximum occurs twice, the first
     row = events.row[at]
-    return Peaks(events.feature[at], context[row], row, events.value[at])
+    return Peaks(events.feature[at], context[row], row, events.value[at], starts, sizes)
 
 
 def group_starts(sorted_keys: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -42,43 +42,12 @@ class Read:
         self.norms: NDArray[np.float32] = self.x.float().norm(dim=-1).cpu().numpy()
 
     @torch.inference_mode()
-    def encode(self, sae: Dictionary, places: NDArray[np.int64]) -> HostEncoded | DeviceEncoded:
-        """The SAE's activations at some positions, given as flat indices."""
-        rows = torch.from_numpy(places).to(self.x.device)
-        activations = sae.encode(self.x[rows])
-        return HostEncoded(activations) if activations.device.type == "cpu" else DeviceEncoded(activations)
-
-
-class HostEncoded:
-    """Activations in the processor's own memory, seen as a numpy array."""
-
-    def __init__(self, activations: Tensor) -> None:
-        self._activations: NDArray[np.float32] = activations.float().numpy()
-
-    def events(self) -> Events:
-        """See `events.events_of`."""
-        return events_of(self._activations)
-
-    def at(self, rows: NDArray[np.int64], features: NDArray[np.int64]) -> NDArray[np.float32]:
-        """See `accumulate.Encoded`."""
-        return self._activations[rows, features[:, None]]
-
-
-class DeviceEncoded:
-    """Activations on an accelerator, of which only events and windows come over."""
-
-    def __init__(self, activations: Tensor) -> None:
-        self._activations = activations
-
-    def events(self) -> Events:
-        """See `events.events_of`."""
-        feature, row = (self._activations > 0).T.nonzero(as_tuple=True)  # sorted by feature, then row
-        value = self._activations[row, feature].float()
+    def events(self, sae: Dictionary, places: NDArray[np.int64]) -> Events:
+        """The SAE's events at some positions, given as flat indices; the rows of the events are those of `places`."""
+        activations = sae.encode(self.x[torch.from_numpy(places).to(self.x.device)])
+        if activations.device.type == "cpu":
+            return events_of(activations.float().numpy())
+        # On an accelerator the same search runs there, and only the events come over.
+        feature, row = (activations > 0).T.nonzero(as_tuple=True)  # sorted by feature, then row
+        value = activations[row, feature].float()
         return finite(Events(feature.cpu().numpy(), row.cpu().numpy(), value.cpu().numpy()))
-
-    def at(self, rows: NDArray[np.int64], features: NDArray[np.int64]) -> NDArray[np.float32]:
-        """See `accumulate.Encoded`."""
-        device = self._activations.device
-        row, feature = torch.from_numpy(rows).to(device), torch.from_numpy(features).to(device)
-        values: NDArray[np.float32] = self._activations[row, feature[:, None]].float().cpu().numpy()
-        return values

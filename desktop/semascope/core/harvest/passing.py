@@ -224,7 +224,7 @@ class Pass:
         self.rule = SinkRule.estimate(np.concatenate(norms))
         values = []
         for read, _ in held:
-            values.append(read.encode(self._sae, self._places(read)).events().value)
+            values.append(read.events(self._sae, self._places(read)).value)
             yield self._meter.at(0, "looking at the first tokens")
         edges = histogram_edges(np.concatenate(values))
         self.kept = Accumulators(self._partial.scratch, self._settings.features, edges, self._settings.seed)
@@ -242,7 +242,7 @@ class Pass:
         self._worth_saving = False
         places = self._places(read)
         if len(places):
-            self.kept.fold(read.tile, places, read.encode(self._sae, places))
+            self.kept.fold(read.tile, places, read.events(self._sae, places))
         plain = int(read.tile.counted.sum())
         self.counts.tokens += len(places)
         self.counts.sinks += plain - len(places)
