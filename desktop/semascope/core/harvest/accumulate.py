@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from semascope.core.harvest import intervals, top
@@ -107,7 +108,8 @@ def _windows(
     uncounted.reshape(-1)[places // length * (length + WIDTH) + places % length] = 0
     uncounted[np.arange(length + WIDTH) >= tile.lengths[:, None]] = 0
     begin = window_start(position, tile.lengths[peaks.context])
-    windows: NDArray[np.float16] = uncounted[peaks.context[:, None], begin[:, None] + np.arange(WIDTH)]
+    # Indexing a view of all windows copies whole windows instead of single values.
+    windows: NDArray[np.float16] = sliding_window_view(uncounted, WIDTH, axis=1)[peaks.context, begin]
     # The events of a feature in a context follow one another, so only what is not zero is ever touched.
     peak = np.repeat(np.arange(len(position)), peaks.events)
     event = np.arange(len(peak)) + np.repeat(peaks.first - (np.cumsum(peaks.events) - peaks.events), peaks.events)
