@@ -75,7 +75,9 @@ def test_a_terminal_gets_one_line_that_updates_itself(harvest: tuple[str, ...], 
     assert b"\rharvest: " in shown
     assert b"tokens" in shown
     assert shown.endswith(b"\r\x1b[K")  # wiped at the end
-    assert b"\n" not in shown
+    announced, rest = shown.split(b"\n", 1)
+    assert b"of memory and" in announced
+    assert b"\n" not in rest
 
 
 def test_a_reader_that_has_enough_is_no_error(small_harvest_path: Path) -> None:
@@ -102,6 +104,28 @@ def test_a_full_device_behind_stdout_is_told(small_harvest_path: Path) -> None:
         )
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert "disk is full" in done.stderr
+
+
+def test_an_argument_that_is_no_text_is_told(demo_model_path: Path, small_sae_path: Path) -> None:
+    done = subprocess.run(
+        [*SEMASCOPE, "activations", "--model", demo_model_path, "--sae", small_sae_path, "--text", b"\xff\xfe"],
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "semascope: The prompt is not valid Unicode text. Give it in UTF-8.\n"
+
+
+def test_a_terminal_of_few_letters_still_gets_the_whole_document(small_harvest_path: Path) -> None:
+    """Where stdout is no UTF-8, JSON escapes what it can't write."""
+    command = [*SEMASCOPE, "features", small_harvest_path, "--limit", "0", "--json"]
+    narrow, wide = (
+        subprocess.run(command, capture_output=True, env=os.environ | {"PYTHONIOENCODING": encoding}).stdout
+        for encoding in ("ascii", "utf-8")
+    )
+    assert narrow.isascii()
+    assert not wide.isascii()
+    assert json.loads(narrow) == json.loads(wide)
 
 
 def test_a_checkout_runs_without_being_installed(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import os
 import sys
 import traceback
@@ -40,6 +41,9 @@ _BROKEN_PIPE = 141  # what a shell reports for a program that SIGPIPE ended
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a token or a path may hold what this terminal can't show
+            stream.reconfigure(errors="backslashreplace")
     args = build_parser().parse_args(_with_command(list(sys.argv[1:] if argv is None else argv)))
     if basedir := getattr(args, "basedir", ""):
         paths.set_basedir(basedir)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
 from semascope.cli.command import Command, add_json, add_model, add_sae, at_least
 from semascope.cli.loading import load_pair
-from semascope.cli.output import duration, print_json, print_table, visible, with_progress
+from semascope.cli.output import amount, duration, print_json, print_table, visible, with_progress
 
 
 def _harvest_options(parser: argparse.ArgumentParser) -> None:
@@ -25,13 +26,15 @@ def _harvest_options(parser: argparse.ArgumentParser) -> None:
 
 def _harvest(args: argparse.Namespace) -> int:
     model, sae = load_pair(args)
+    corpus = [Path(path) for path in args.corpus]
+    _announce(corpus, args.tokens, sae.config.d_sae)
 
     from semascope.core.harvest.run import harvest
 
     job = harvest(
         model,
         sae,
-        [Path(path) for path in args.corpus],
+        corpus,
         Path(args.out),
         tokens=args.tokens,
         context=args.context,
@@ -47,6 +50,22 @@ def _harvest(args: argparse.Namespace) -> int:
             f"{summary['alive']:,} of {summary['features']:,} features alive, {duration(summary['seconds'])}"
         )
     return 0
+
+
+def _announce(corpus: list[Path], limit: int | None, features: int) -> None:
+    """Say beforehand what it will take."""
+    from semascope.core.corpus.readers import corpus_files
+    from semascope.core.harvest.settings import estimate
+
+    guess = sum(file.stat().st_size for file in corpus_files(corpus) if file.is_file()) // 3  # bytes a token, or more
+    if not guess:
+        return  # the harvest itself says what is wrong with such a corpus
+    tokens = min(limit or guess, guess)
+    cost = estimate(features, tokens)
+    print(
+        f"harvest: up to {tokens:,} tokens; at most {amount(cost.memory)} of memory and {amount(cost.disk)} of disk",
+        file=sys.stderr,
+    )
 
 
 HARVEST = Command(

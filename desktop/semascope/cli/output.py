@@ -19,7 +19,8 @@ _EVERY_TTY, _EVERY_LOG = 0.1, 15.0  # seconds between two progress lines
 
 def print_json(document: Any) -> None:
     """The document on stdout; numbers that JSON lacks become null."""
-    print(json.dumps(_plain(document), ensure_ascii=False, allow_nan=False))
+    unicode = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    print(json.dumps(_plain(document), ensure_ascii=not unicode, allow_nan=False))
 
 
 def print_table(rows: Iterable[Sequence[object]], align: str) -> None:
@@ -99,6 +100,11 @@ def duration(seconds: float) -> str:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def amount(size: int) -> str:
+    """Bytes as a person says them: "80 MB", "1.5 GB"."""
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{max(1, round(size / 1e6))} MB"
 
 
 def _plain(value: Any) -> Any:

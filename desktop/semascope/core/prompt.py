@@ -31,8 +31,10 @@ def prompt_tokens(
     A chat that ends with anyone but the assistant is followed by what opens the assistant's turn.
 
     Raises:
-        UserError: Empty, longer than the model's context, or a chat for a model without template.
+        UserError: Empty, not Unicode, longer than the model's context, or a chat for a model without template.
     """
+    if not all(_is_text(part) for part in (text, *(content for _, content in messages))):
+        raise UserError("The prompt is not valid Unicode text.", "Give it in UTF-8.")
     if messages:
         conversation = [{"role": role, "content": content} for role, content in messages]
         tokens = model.codec.chat(conversation, generation_prompt=messages[-1][0] != "assistant")
@@ -45,3 +47,12 @@ def prompt_tokens(
             f"The prompt has {len(tokens):,} tokens, and the model can read {model.context:,}.", "Shorten it."
         )
     return tokens
+
+
+def _is_text(text: str) -> bool:
+    """False where half a character stands alone, as bytes that are no UTF-8 become on a command line."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
