@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from semascope.core.harvest import intervals, top
 from semascope.core.harvest.events import Peaks, events_of, peaks_of
+from semascope.core.harvest.forward import events_on_device
 
 FEATURES = 3
 
@@ -172,6 +174,13 @@ def test_events_and_peaks_are_those_of_plain_loops() -> None:
         rows = [i for k, i, _ in plain if k == j and context[i] == c]
         assert events.row[first : first + n].tolist() == rows
         assert (events.feature[first : first + n] == j).all()
+
+
+def test_a_device_finds_the_same_events() -> None:
+    f = torch.rand(50, 90, generator=torch.Generator().manual_seed(0)).sub_(0.8).relu_()
+    f[7, 8] = torch.inf
+    for one, other in zip(events_of(f.numpy()), events_on_device(f), strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_no_events() -> None:

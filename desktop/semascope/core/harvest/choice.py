@@ -62,17 +62,26 @@ def choose(kept: Accumulators, start: int, stop: int) -> Chosen:
     )
 
 
-def windows_of(kept: Accumulators, chosen: Chosen, start: int) -> NDArray[np.float16]:
-    """The windows of examples chosen for the features from `start` on, shape (n, EXAMPLES, WIDTH); zeros where there is none."""
-    features = np.arange(start, start + len(chosen.slot))[:, None]
+def windows_of(
+    kept: Accumulators, start: int, slot: NDArray[np.integer], there: NDArray[np.bool_]
+) -> NDArray[np.float16]:
+    """The windows of examples of the features from `start` on, shape (n, EXAMPLES, WIDTH).
+
+    Args:
+        kept: The accumulators.
+        start: The first feature.
+        slot: As in `Chosen`, shape (n, EXAMPLES).
+        there: Which examples there are, bool, shape (n, EXAMPLES); the windows of the others are zeros.
+    """
+    features = np.arange(start, start + len(slot))[:, None]
     windows = np.concatenate(
         [
-            kept.scratch["top"].windows[features, chosen.slot[:, : top.KEEP]],
-            kept.scratch["intervals"].windows[features, chosen.slot[:, top.KEEP :]],
+            kept.scratch["top"].windows[features, slot[:, : top.KEEP]],
+            kept.scratch["intervals"].windows[features, slot[:, top.KEEP :]],
         ],
         axis=1,
     )
-    windows[chosen.context < 0] = 0
+    windows[~there] = 0
     return windows
 
 
@@ -104,12 +113,6 @@ def top_tokens(
     first = rank < TOP_TOKENS
     result[feature[first], rank[first]] = token[first]
     return result
-
-
-def used_contexts(contexts: list[NDArray[np.int64]]) -> NDArray[np.int64]:
-    """The corpus indices of all contexts that examples refer to, ascending."""
-    used = np.unique(np.concatenate([np.unique(part) for part in contexts]))
-    return used[used >= 0]
 
 
 def compact(log: ContextLog, used: NDArray[np.int64]) -> dict[str, NDArray]:

@@ -53,6 +53,7 @@ def write_files(folder: Path, model: LanguageModel, sae: SAE, kept: Accumulators
     }
     files["statistics.safetensors"] = yield from _file(folder / "statistics.safetensors", statistics, 0.1)
     files["examples.safetensors"] = yield from _file(folder / "examples.safetensors", examples, 0.15)
+    examples.clear()
     effects = yield from _part(0.2, 0.9, _effects(model, sae))
     files["effects.safetensors"] = yield from _file(folder / "effects.safetensors", effects, 0.9)
     names = log.names()
@@ -84,36 +85,45 @@ def _examples(kept: Accumulators, log: ContextLog) -> Steps:
     """The arrays of `examples.safetensors`, and "top_token" of the statistics."""
     features = len(kept.statistics.count)
     index, tokens = log.index(), log.tokens()
-    chunks = [(start, min(start + _CHUNK, features)) for start in range(0, features, _CHUNK)]
-    chosen: list[choice.Chosen] = []
-    counts, words = [], []
-    for start, stop in chunks:
-        some = choice.choose(kept, start, stop)
-        windows = choice.windows_of(kept, some, start)
-        counts.append(choice.sparse(windows)[0])
-        words.append(choice.top_tokens(some, windows, index, tokens))
-        chosen.append(choice.Chosen(some.context, some.activation, some.peak, some.slot.astype(np.uint8)))
-        yield stop / features
-    places = np.uint16 if int(index["length"].max()) <= 1 << 16 else np.uint32
-    used = choice.used_contexts([some.context for some in chosen])
-    nonzero = np.concatenate(counts)
-    offset = np.concatenate(([0], np.cumsum(nonzero.sum(axis=1, dtype=np.int64))))
+    shape = (features, choice.EXAMPLES)
+    context = np.empty(shape, dtype=np.uint32)
+    activation = np.empty(shape, dtype=np.float32)
+    peak = np.empty(shape, dtype=np.uint16 if int(index["length"].max()) <= 1 << 16 else np.uint32)
+    slot = np.empty(shape, dtype=np.uint8)
+    nonzero = np.empty(shape, dtype=np.uint8)
+    words = np.empty((features, choice.TOP_TOKENS), dtype=np.int32)
+    chunks = [slice(start, min(start + _CHUNK, features)) for start in range(0, features, _CHUNK)]
+    for chunk in chunks:
+        some = choice.choose(kept, chunk.start, chunk.stop)
+        there = some.context >= 0
+        windows = choice.windows_of(kept, chunk.start, some.slot, there)
+        context[chunk] = np.where(there, some.context, NONE)
+        activation[chunk], peak[chunk], slot[chunk] = some.activation, some.peak, some.slot
+        nonzero[chunk] = choice.sparse(windows)[0]
+        words[chunk] = choice.top_tokens(some, windows, index, tokens)
+        yield chunk.stop / features
+    used = np.unique(context)
+    used = used[used != NONE].astype(np.int64)
+    for chunk in chunks:
+        here = context[chunk]
+        context[chunk] = np.where(here == NONE, NONE, np.searchsorted(used, here))
+        yield 1.0
 
     def stream(part: int) -> Iterator[NDArray]:
-        for (start, _), some in zip(chunks, chosen, strict=True):
-            yield choice.sparse(choice.windows_of(kept, some, start))[part]
+        for chunk in chunks:
+            there = context[chunk] != NONE
+            yield choice.sparse(choice.windows_of(kept, chunk.start, slot[chunk], there))[part]
 
+    offset = np.concatenate(([0], np.cumsum(nonzero.sum(axis=1, dtype=np.int64))))
     return {
-        "context": np.concatenate(
-            [np.where(some.context < 0, NONE, np.searchsorted(used, some.context)).astype(np.uint32) for some in chosen]
-        ),
-        "activation": np.concatenate([some.activation for some in chosen]),
-        "peak": np.concatenate([some.peak for some in chosen]).astype(places),
+        "context": context,
+        "activation": activation,
+        "peak": peak,
         "nonzero": nonzero,
         "window_offset": offset,
         "window_position": Stream(np.uint8, (int(offset[-1]),), stream(1)),
         "window_value": Stream(np.float16, (int(offset[-1]),), stream(2)),
-        "top_token": np.concatenate(words),
+        "top_token": words,
         **choice.compact(log, used),
     }
 

@@ -47,7 +47,11 @@ class Read:
         activations = sae.encode(self.x[torch.from_numpy(places).to(self.x.device)])
         if activations.device.type == "cpu":
             return events_of(activations.float().numpy())
-        # On an accelerator the same search runs there, and only the events come over.
-        feature, row = (activations > 0).T.nonzero(as_tuple=True)  # sorted by feature, then row
-        value = activations[row, feature].float()
-        return finite(Events(feature.cpu().numpy(), row.cpu().numpy(), value.cpu().numpy()))
+        return events_on_device(activations)
+
+
+def events_on_device(activations: Tensor) -> Events:
+    """`events.events_of` for an accelerator: the search runs there, and only the events come over."""
+    feature, row = (activations > 0).T.nonzero(as_tuple=True)  # sorted by feature, then row
+    value = activations[row, feature].float()
+    return finite(Events(feature.cpu().numpy(), row.cpu().numpy(), value.cpu().numpy()))

@@ -91,8 +91,8 @@ class Cost:
 def estimate(features: int, tokens: int, tile: int = _TILE_ON_CPU_NARROW) -> Cost:
     """The cost of a harvest of this many features over this many tokens."""
     slots = top.KEEP + intervals.SLOTS
-    dense = 3 * 4 * tile * features
-    ending = 1100 * features
+    dense = 12 * tile * features  # a tile's activations, a mask and what an encoder needs meanwhile
+    ending = 600 * features  # the examples chosen, before the last of the accumulators is given up
     scratch = ExampleScratch.size(features, slots, accumulate.WIDTH)
     return Cost(
         memory=accumulate.BYTES_PER_FEATURE * features + max(dense, ending) + (64 << 20),

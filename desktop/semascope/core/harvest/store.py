@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,7 @@ FORMAT = "semascope-harvest"
 VERSION = 1
 _LONGEST_JSON = 64 << 20
 _NONE = 0xFFFFFFFF
+_SPREAD = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +61,16 @@ class Logits:
 
     positive: list[tuple[str, float]]
     negative: list[tuple[str, float]]
+
+
+class _Stored(NamedTuple):
+    """One example as it is stored: its context, its peak in it, and where its window's values begin and end."""
+
+    context: int
+    peak: int
+    activation: float
+    window: int
+    window_end: int
 
 
 class Harvest:
@@ -152,17 +163,12 @@ class Harvest:
         """Max-activating examples, strongest first; then samples of each interval, highest interval first."""
         shape = self.info["examples"]
         top, intervals, samples = int(shape["top"]), int(shape["intervals"]), int(shape["samples"])
-        arrays = self._examples
-        found = [place for place in range(top) if arrays["context"][feature, place] != _NONE]
-        examples = [self._example(feature, place, None) for place in found]
+        stored = self._stored(feature)
+        examples = [self._example(one, None) for one in stored[:top] if one is not None]
         for interval in reversed(range(intervals)):
             low, high = (float(bound[0]) for bound in bounds(self.maximum[feature : feature + 1], interval))
-            places = range(top + interval * samples, top + (interval + 1) * samples)
-            some = [
-                self._example(feature, place, (low, high))
-                for place in places
-                if arrays["context"][feature, place] != _NONE
-            ]
+            places = stored[top + interval * samples : top + (interval + 1) * samples]
+            some = [self._example(one, (low, high)) for one in places if one is not None]
             examples += sorted(some, key=lambda example: -example.activation)
         return examples
 
@@ -184,29 +190,42 @@ class Harvest:
         """The arrays of `effects.safetensors`, for searches over all features."""
         return self._effects
 
-    def _example(self, feature: int, place: int, interval: tuple[float, float] | None) -> Example:
+    def _stored(self, feature: int) -> list[_Stored | None]:
+        """What is stored of a feature's examples, by place; None where there is none."""
         arrays = self._examples
-        width, before = int(self.info["examples"]["window"]), int(self.info["examples"]["before"])
-        context, peak = int(arrays["context"][feature, place]), int(arrays["peak"][feature, place])
-        begin, end = (int(offset) for offset in arrays["context_offset"][context : context + 2])
-        start = min(max(peak - before, 0), max(end - begin - width, 0))
-        stop = min(start + width, end - begin)
-        strings, _ = self.strings.texts(arrays["token"][begin:end].tolist())
+        ends = np.cumsum(arrays["nonzero"][feature], dtype=np.int64) + int(arrays["window_offset"][feature])
+        rows = zip(
+            arrays["context"][feature].tolist(),
+            arrays["peak"][feature].tolist(),
+            arrays["activation"][feature].tolist(),
+            [int(arrays["window_offset"][feature]), *ends[:-1].tolist()],
+            ends.tolist(),
+            strict=True,
+        )
+        return [None if row[0] == _NONE else _Stored(*row) for row in rows]
 
-        counts = arrays["nonzero"][feature]
-        at = int(arrays["window_offset"][feature]) + int(counts[:place].sum(dtype=np.int64))
-        slots = arrays["window_position"][at : at + int(counts[place])]
+    def _example(self, stored: _Stored, interval: tuple[float, float] | None) -> Example:
+        arrays, shape = self._examples, self.info["examples"]
+        width, before = int(shape["window"]), int(shape["before"])
+        begin, end = arrays["context_offset"][stored.context : stored.context + 2].tolist()
+        start = min(max(stored.peak - before, 0), max(end - begin - width, 0))
+        stop = min(start + width, end - begin)
+        # A few tokens more on either side, since a character may be spread over up to four.
+        near = max(start - _SPREAD, 0)
+        strings, _ = self.strings.texts(arrays["token"][begin + near : min(begin + stop + _SPREAD, end)].tolist())
+
         values = np.zeros(width, dtype=np.float32)
-        values[slots] = arrays["window_value"][at : at + int(counts[place])]
+        window = slice(stored.window, stored.window_end)
+        values[arrays["window_position"][window]] = arrays["window_value"][window]
         values = values[: stop - start]
         return Example(
-            activation=float(arrays["activation"][feature, place]),
-            tokens=strings[start:stop],
+            activation=stored.activation,
+            tokens=strings[start - near : stop - near],
             activations=np.maximum(values, 0),
             special=values < 0,
-            position=peak - start,
-            start=int(arrays["context_start"][context]) + start,
-            document=self.strings.document(int(arrays["context_document"][context])),
+            position=stored.peak - start,
+            start=int(arrays["context_start"][stored.context]) + start,
+            document=self.strings.document(int(arrays["context_document"][stored.context])),
             interval=interval,
         )
 

@@ -74,6 +74,7 @@ class Strings:
         self._name = path.name
         self._lock = threading.Lock()
         self._tokens: dict[int, tuple[bytes, str, bool]] = {}
+        self._documents: dict[int, str] = {}
         try:
             if not path.is_file():
                 raise sqlite3.DatabaseError("missing")
@@ -125,8 +126,10 @@ class Strings:
 
     def document(self, index: int) -> str:
         """The name of a document, or "" if it has none."""
-        found = self._query("SELECT name FROM document WHERE id = ?", index)
-        return str(found[0][0]) if found else ""
+        if index not in self._documents:
+            found = self._query("SELECT name FROM document WHERE id = ?", index)
+            self._documents[index] = str(found[0][0]) if found else ""
+        return self._documents[index]
 
     def close(self) -> None:
         """Close the file."""
