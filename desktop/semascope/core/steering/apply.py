@@ -123,7 +123,7 @@ class Steering:
             return None
         chosen = read if self._aimed is None else read[:, self._aimed]
         rows = chosen.reshape(-1, chosen.shape[-1])
-        delta = self.delta(rows) if len(rows) <= _ROWS else torch.cat([self.delta(part) for part in torch.split(rows, _ROWS)])
+        delta = torch.cat([self.delta(part) for part in torch.split(rows, _ROWS)])
         delta = delta.reshape(*chosen.shape[:-1], -1)
         if self._aimed is None:
             return (x.float() + delta).to(x.dtype)
