@@ -55,7 +55,7 @@ class ModelTree:
         if hook.layer >= len(self.blocks):
             raise UserError(
                 f"There is no layer {hook.layer} in this model: its layers are 0 to {len(self.blocks) - 1}.",
-                "Choose an SAE that was made for this model.",
+                "Choose one of them, or an SAE that was made for this model.",
             )
         block = self.blocks[hook.layer]
         if hook.site == "resid_pre":

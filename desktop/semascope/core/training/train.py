@@ -163,10 +163,7 @@ class _Run:
         rows = np.random.default_rng(settings.seed).permutation(table.rows(held_out=False))
         available = int(table.counted[rows].sum())
         self.target = settings.tokens or available
-        free = shutil.disk_usage(work).free
-        if free < 4 * width * settings.batch:  # two batches
-            raise UserError(f"Could not write to {work}: the disk is full.", "Free some space or choose another place.")
-        capacity = min(available, max(settings.batch, min(_BUFFER_BYTES, free // 2) // (2 * width)))
+        capacity = _capacity(work, available, width, settings.batch)
         self.parts = _split(rows, table, capacity)
         self.buffer = ActivationBuffer(work, width, capacity)
         self.dictionary: Dictionary | None = None
@@ -287,6 +284,20 @@ def _split(rows: NDArray[np.int64], table: TokenTable, capacity: int) -> list[ND
     ends = table.counted[rows].sum(axis=1).cumsum()
     count = -(-int(ends[-1]) // capacity)
     return np.split(rows, np.searchsorted(ends, [ends[-1] * i / count for i in range(1, count)]))
+
+
+def _capacity(work: Path, available: int, width: int, batch: int) -> int:
+    """How many activations the buffer is to hold: decided once, so that a training goes on with the same parts."""
+    decided = work / "capacity.json"
+    if decided.is_file():
+        return int(json.loads(decided.read_text()))
+    free = shutil.disk_usage(work).free
+    if free < 4 * width * batch:  # two batches
+        raise UserError(f"Could not write to {work}: the disk is full.", "Free some space or choose another place.")
+    capacity = min(available, max(batch, min(_BUFFER_BYTES, free // 2) // (2 * width)))
+    with atomic_file(decided) as temporary:
+        temporary.write_text(json.dumps(capacity))
+    return capacity
 
 
 def _check(model: LanguageModel, out: Path, settings: TrainSettings) -> None:
