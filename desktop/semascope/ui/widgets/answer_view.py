@@ -118,7 +118,7 @@ class AnswerView(QWidget):
         return QSize(180, 120)
 
     def minimumSizeHint(self) -> QSize:
-        return QSize(120, 96)
+        return QSize(120, round(96 * theme().scale))
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         look = theme()

@@ -12,7 +12,6 @@ from PySide6.QtWidgets import (
     QMenu,
     QPushButton,
     QSplitter,
-    QStackedWidget,
     QVBoxLayout,
     QWidget,
 )
@@ -32,6 +31,7 @@ from semascope.ui.widgets.flow_layout import FlowLayout
 from semascope.ui.widgets.plain_text import plain_label
 from semascope.ui.widgets.prompt_edit import PromptEdit
 from semascope.ui.widgets.segments import Segments
+from semascope.ui.widgets.stage import Stage
 from semascope.ui.widgets.tab_order import order_tabs
 from semascope.ui.widgets.token_view import TokenView
 
@@ -105,9 +105,7 @@ class PromptPanel(QWidget):
         top.addWidget(self.text)
         top.addLayout(bar)
         self.chip_layout = FlowLayout(self.chip_bar)
-        self.stage = QStackedWidget()
-        for page in (self._answer_page(), self.empty, self.failure):
-            self.stage.addWidget(page)
+        self.stage = Stage(self._answer_page(), self.empty, self.failure)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)

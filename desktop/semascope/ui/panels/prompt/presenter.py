@@ -80,7 +80,7 @@ class PromptPresenter(QObject):
         self._engine = (workspace.model_info, workspace.sae_info)
         self._shown = (self.text, self.chat)
         workspace.session_changed.connect(self._session_changed)
-        workspace.selection_changed.connect(lambda _: self.heat_changed.emit())
+        workspace.selection_changed.connect(self._selection_changed)
         workspace.harvest_changed.connect(self._measure_changed)
         workspace.engine_changed.connect(self._engine_changed)
         workspace.bridge.job_changed.connect(self._job_changed)
@@ -292,6 +292,9 @@ class PromptPresenter(QObject):
         self._shown = (self.text, self.chat)
         self.text_changed.emit()
         self.run()
+
+    def _selection_changed(self, _feature: int | None) -> None:
+        self.heat_changed.emit()
 
     def _measure_changed(self) -> None:
         if self.reading is not None:

@@ -6,7 +6,7 @@ What it shows and does is decided by `presenter.py`.
 from __future__ import annotations
 
 from PySide6.QtGui import QKeySequence, QPalette
-from PySide6.QtWidgets import QHBoxLayout, QPushButton, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from semascope.state.workspace import Workspace
 from semascope.ui.commands.registry import Commands
@@ -23,6 +23,7 @@ from semascope.ui.widgets.plain_text import plain_label
 from semascope.ui.widgets.prompt_edit import PromptEdit
 from semascope.ui.widgets.side_by_side import SideBySide
 from semascope.ui.widgets.slider_row import SliderRow
+from semascope.ui.widgets.stage import Stage
 from semascope.ui.widgets.tab_order import order_tabs
 
 PROMPT_HINT = "A question or a text to continue"
@@ -83,9 +84,7 @@ class SteerPanel(QWidget):
     def _lay_out(self) -> None:
         space = theme().spacing
         answers = SideBySide(self.baseline, self.steered)
-        self.stage = QStackedWidget()
-        for page in (answers, self.no_model, self.failure):
-            self.stage.addWidget(page)
+        self.stage = Stage(answers, self.no_model, self.failure)
         strip = QHBoxLayout()
         strip.addWidget(self.remark, 1)
         strip.addWidget(self.reset)
@@ -149,7 +148,6 @@ class SteerPanel(QWidget):
         if features != self._features:
             self._features = features
             self._order_tabs(features)
-        self.reset.setVisible(bool(rows))
         self.remark.setVisible(bool(rows))
 
     def _order_tabs(self, features: list[int]) -> None:
@@ -191,7 +189,7 @@ class SteerPanel(QWidget):
         keys = self._commands.action("steer.generate").shortcut().toString(QKeySequence.SequenceFormat.NativeText)
         self.generate.setToolTip(presenter.why_not or f"Answer with and without the sliders ({keys})")
         self.stop.setVisible(presenter.generating)
-        self.reset.setEnabled(presenter.can_reset)
+        self.reset.setVisible(presenter.can_reset)
         self.remark.setText(presenter.notice)
         selected = presenter.selected_unpinned
         action = "" if selected is None else f"Pin feature {selected}"

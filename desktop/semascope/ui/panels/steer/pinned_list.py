@@ -68,7 +68,8 @@ class PinnedList(QScrollArea):
     # Qt
 
     def sizeHint(self) -> QSize:
-        return QSize(320, self._column.sizeHint().height())
+        # Of the rows and not of their column, which counts a new row only once it is shown.
+        return QSize(320, sum(row.sizeHint().height() for row in self._rows.values()))
 
     def minimumSizeHint(self) -> QSize:
         heights = [row.sizeHint().height() for row in self._rows.values()]

@@ -53,7 +53,7 @@ class SteerPresenter(QObject):
         self._kept: Answer | None = None
         self._shown_settings = self.settings
         workspace.session_changed.connect(self._session_changed)
-        workspace.selection_changed.connect(lambda _: self.state_changed.emit())
+        workspace.selection_changed.connect(self._selection_changed)
         workspace.harvest_changed.connect(self._measure_changed)
         workspace.engine_changed.connect(self._engine_changed)
         workspace.bridge.job_changed.connect(self._job_changed)
@@ -329,6 +329,9 @@ class SteerPresenter(QObject):
             self._leave_asking()  # another session was opened
         if self._asking is None and change.source is not self:
             self.answers_changed.emit()
+        self.state_changed.emit()
+
+    def _selection_changed(self, _feature: int | None) -> None:
         self.state_changed.emit()
 
     def _measure_changed(self) -> None:
