@@ -22,6 +22,7 @@ from semascope.ui.widgets.error_card import ErrorCard
 
 LAYOUT_VERSION = 1
 SHARES = {"left": 0.27, "centre": 0.466, "right": 0.264}  # of the window's width
+BOTTOM = 108  # pixels at 100 %: three jobs
 LEAST = {"left": 330, "centre": 380, "right": 290}  # pixels at 100 %, as far as the window has them
 
 
@@ -57,14 +58,17 @@ class Docks(QMainWindow):
 
     def show_panel(self, id: str) -> None:
         """Bring a panel to the front and give it the keyboard."""
+        self.show_quietly(id)
         dock = self._docks[id]
-        dock.show()
         dock.raise_()
         dock.widget().setFocus(Qt.FocusReason.ShortcutFocusReason)
 
     def show_quietly(self, id: str) -> None:
         """Show a panel without taking the keyboard from whoever has it."""
-        self._docks[id].show()
+        dock = self._docks[id]
+        if dock.isHidden() and self._specs[id].area == "bottom":
+            QTimer.singleShot(0, self, lambda: self._share_height(dock))
+        dock.show()
 
     def toggle(self, id: str) -> None:
         """Hide a panel that is shown, show one that is not."""
@@ -145,6 +149,11 @@ class Docks(QMainWindow):
             if area in SHARES
         }
         self.resizeDocks(list(wanted), list(wanted.values()), Qt.Orientation.Horizontal)
+
+    def _share_height(self, dock: QDockWidget) -> None:
+        """A dock at the bottom takes no more than it needs from what stands above."""
+        height = round((theme().tab_height + BOTTOM * theme().scale))
+        self.resizeDocks([dock], [min(height, self.height() // 3)], Qt.Orientation.Vertical)
 
     def showEvent(self, event: QShowEvent) -> None:
         if self._fresh:

@@ -44,6 +44,7 @@ class HarvestSheet(Sheet):
         for words, amount in _AMOUNTS:
             self.tokens.addItem(words, amount)
         self.context = QSpinBox(minimum=1, maximum=1 << 20, value=128, singleStep=32, suffix=" tokens")
+        self.context.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)  # the arrow keys and the wheel do it
         self.row("Corpus", self.corpus, files, folder)
         self.row("Read at most", self.tokens)
         self.row("Context", self.context)
@@ -87,5 +88,5 @@ class HarvestSheet(Sheet):
     def _judge(self) -> str:
         plan, sae = self.plan(), self._workspace.sae_info
         found = problem(plan, self._workspace.model_info, sae)
-        self.judge(found, cost(plan, sae, self._rate) if not found and sae else "")
+        self.judge(found, cost(plan, sae, self._rate) if not found and sae else "", unfinished=not plan.corpus)
         return found

@@ -51,8 +51,7 @@ class ModelSheet(Sheet):
         text = self.path.text().strip()
         path = Path(text).expanduser()
         if not text:
-            self.judge("", "The model runs on this computer and nowhere else.")
-            self.go.setEnabled(False)
+            self.judge("", "The model runs on this computer and nowhere else.", unfinished=True)
         elif not path.exists():
             self.judge(f"There is nothing at {path}.")
         elif path.is_dir() and not (path / "config.json").is_file():

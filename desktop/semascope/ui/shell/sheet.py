@@ -59,9 +59,9 @@ class Sheet(QDialog):
             self.form.addRow(label, across)
         return label
 
-    def judge(self, problem: str, otherwise: str = "") -> None:
-        """Say why it can't be done, or what it will take; the button follows."""
+    def judge(self, problem: str, otherwise: str = "", unfinished: bool = False) -> None:
+        """Say why it can't be done, or what it will take; the button follows. What is not yet filled in is no error."""
         self.verdict.setText(problem or otherwise)
-        self.verdict.setProperty("tone", "error" if problem else "quiet")
+        self.verdict.setProperty("tone", "error" if problem and not unfinished else "quiet")
         self.verdict.style().polish(self.verdict)
-        self.go.setEnabled(not problem)
+        self.go.setEnabled(not problem and not unfinished)

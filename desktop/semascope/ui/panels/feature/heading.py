@@ -105,7 +105,6 @@ class Heading(QWidget):
     def _way(self, id: str, sign: str, words: str) -> QPushButton:
         button = QPushButton(sign)
         button.setProperty("kind", "quiet")
-        button.setFixedWidth(round(24 * theme().scale))
         button.setToolTip(words)
         button.setAccessibleName(words)
         button.clicked.connect(lambda: self._commands.run(id))
