@@ -1,9 +1,11 @@
 """A workspace on the real engine lane: the demo model and the small SAE are opened once for all tests of the interface."""
 
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PySide6.QtCore import QEvent
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
@@ -16,6 +18,17 @@ from semascope.jobs.requests import Describe, EngineInfo, OpenModel, OpenSAE
 from semascope.state.workspace import Workspace
 
 SLOW = 60_000  # milliseconds that the engine may take on a loaded machine
+
+
+@pytest.fixture(autouse=True)
+def collected_here(qapp: QApplication) -> Iterator[None]:
+    """Widgets of a test die on this thread: Python's collector runs wherever it is due, and a worker that frees a QObject
+    with a running timer (the caret of a field) leaves that timer behind to crash on."""
+    gc.disable()
+    yield
+    qapp.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    gc.collect(0)
+    gc.enable()
 
 
 @pytest.fixture(scope="session")

@@ -36,6 +36,7 @@ def reading(small_harvest_path: Path, qapp: QApplication) -> Iterator[Workspace]
     yield workspace
     workspace.bridge.close()
     harvest.close()
+    workspace.deleteLater()
 
 
 @pytest.fixture

@@ -2,7 +2,8 @@
 
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QFocusEvent, QFont, QFontMetrics, QKeyEvent
-from PySide6.QtWidgets import QLineEdit, QSizePolicy, QWidget
+from PySide6.QtWidgets import QApplication, QLineEdit, QSizePolicy, QWidget
+from shiboken6 import isValid
 
 
 class EditableLine(QLineEdit):
@@ -15,6 +16,7 @@ class EditableLine(QLineEdit):
     def __init__(self, placeholder: str = "", parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._shown = ""
+        self._came_from: QWidget | None = None
         self.setPlaceholderText(placeholder)
         self.setProperty("kind", "bare")
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
@@ -29,7 +31,8 @@ class EditableLine(QLineEdit):
         self.setCursorPosition(0)
 
     def edit(self) -> None:
-        """Start editing with everything selected."""
+        """Start editing with everything selected; when it ends, the keyboard goes back to where it was."""
+        self._came_from = QApplication.focusWidget()
         self.setFocus(Qt.FocusReason.ShortcutFocusReason)
         self.selectAll()
 
@@ -40,6 +43,13 @@ class EditableLine(QLineEdit):
         if text != self._shown:
             self._shown = text
             self.committed.emit(text)
+
+    def _leave(self) -> None:
+        back = self._came_from
+        if back is not None and isValid(back) and back is not self and back.isVisible():
+            back.setFocus(Qt.FocusReason.OtherFocusReason)
+        else:
+            self.focusNextChild()
 
     def sizeHint(self) -> QSize:
         words = self.text() or self.placeholderText()
@@ -52,10 +62,10 @@ class EditableLine(QLineEdit):
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() == Qt.Key.Key_Escape:
             self.setText(self._shown)
-            self.clearFocus()
+            self._leave()
         elif event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
             self.commit()
-            self.clearFocus()
+            self._leave()
         else:
             super().keyPressEvent(event)
 

@@ -51,7 +51,7 @@ class NotesField(QPlainTextEdit):
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() == Qt.Key.Key_Escape:
-            self.clearFocus()
+            self.focusNextChild()
         else:
             super().keyPressEvent(event)
 
