@@ -97,10 +97,8 @@ class Palette(QFrame):
             return -1
         direction = 1 if step > 0 else -1
         target = max(0, min(count - 1, row + step))
-        for at in (*range(target, count if direction > 0 else -1, direction), *range(target, row, -direction)):
-            if self._can_run(at):
-                return at
-        return row
+        onward, back = range(target, count if direction > 0 else -1, direction), range(target, row, -direction)
+        return next((at for at in (*onward, *back) if self._can_run(at)), row)
 
     def _run_current(self) -> None:
         item = self.list.currentItem()

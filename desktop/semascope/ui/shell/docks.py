@@ -22,7 +22,7 @@ from semascope.ui.widgets.error_card import ErrorCard
 
 LAYOUT_VERSION = 1
 SHARES = {"left": 0.27, "centre": 0.466, "right": 0.264}  # of the window's width
-BOTTOM = 108  # pixels at 100 %: three jobs
+_LAID_OUT = 30  # milliseconds after which Qt has given a new dock its first place
 LEAST = {"left": 330, "centre": 380, "right": 290}  # pixels at 100 %, as far as the window has them
 
 
@@ -41,6 +41,11 @@ class Docks(QMainWindow):
         self.setObjectName("docks")
         self.setDockNestingEnabled(True)
         self.setDocumentMode(True)
+        # All panels are docks. The centre is there because Qt gives the height a window gains to the row of the centre,
+        # and to the docks at the bottom when there is none.
+        centre = QWidget()
+        centre.setFixedWidth(0)
+        self.setCentralWidget(centre)
         self.setTabPosition(Qt.DockWidgetArea.AllDockWidgetAreas, QTabWidget.TabPosition.North)
         self._fresh = True
         self._specs = {spec.id: spec for spec in panels}
@@ -67,7 +72,7 @@ class Docks(QMainWindow):
         """Show a panel without taking the keyboard from whoever has it."""
         dock = self._docks[id]
         if dock.isHidden() and self._specs[id].area == "bottom":
-            QTimer.singleShot(0, self, lambda: self._share_height(dock))
+            QTimer.singleShot(_LAID_OUT, self, lambda: self._share_height(dock))
         dock.show()
 
     def toggle(self, id: str) -> None:
@@ -151,9 +156,9 @@ class Docks(QMainWindow):
         self.resizeDocks(list(wanted), list(wanted.values()), Qt.Orientation.Horizontal)
 
     def _share_height(self, dock: QDockWidget) -> None:
-        """A dock at the bottom takes no more than it needs from what stands above."""
-        height = round((theme().tab_height + BOTTOM * theme().scale))
-        self.resizeDocks([dock], [min(height, self.height() // 3)], Qt.Orientation.Vertical)
+        """A dock at the bottom takes no more than it asks for from what stands above."""
+        wanted = theme().tab_height + dock.widget().sizeHint().height()
+        self.resizeDocks([dock], [min(wanted, self.height() // 3)], Qt.Orientation.Vertical)
 
     def showEvent(self, event: QShowEvent) -> None:
         if self._fresh:

@@ -5,6 +5,7 @@ Layout only. Rows are kept and updated in place, so that a button does not vanis
 
 from __future__ import annotations
 
+from PySide6.QtCore import QSize
 from PySide6.QtWidgets import QScrollArea, QStackedLayout, QVBoxLayout, QWidget
 
 from semascope.jobs.records import JobRecord
@@ -12,6 +13,7 @@ from semascope.state.workspace import Workspace
 from semascope.ui.commands.registry import Command, Commands
 from semascope.ui.panels.jobs.presenter import JobsPresenter
 from semascope.ui.panels.jobs.row import JobRowView
+from semascope.ui.theme import theme
 from semascope.ui.widgets.empty_state import EmptyState
 
 
@@ -48,6 +50,10 @@ class JobsPanel(QWidget):
         self._stack.addWidget(area)
         workspace.bridge.job_changed.connect(self._take)
         self._add_commands(commands)
+
+    def sizeHint(self) -> QSize:
+        """Three rows: what a dock at the bottom gets unless a person pulls it higher."""
+        return QSize(super().sizeHint().width(), round(108 * theme().scale))
 
     def _add_commands(self, commands: Commands) -> None:
         bridge = self._workspace.bridge
