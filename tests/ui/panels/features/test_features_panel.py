@@ -29,7 +29,7 @@ def test_the_list_is_every_live_feature_by_density(panel: FeaturesPanel, reading
     assert panel.presenter.summary.startswith(f"{harvest.features:,} features · {harvest.alive:,} alive · 0 labelled")
 
 
-@pytest.mark.parametrize("key", ["density", "max", "id", "label", "pin"])
+@pytest.mark.parametrize("key", ["density", "max", "id", "label", "token", "pin"])
 def test_every_column_sorts_both_ways_by_command(
     panel: FeaturesPanel, reading: Workspace, commands: Commands, key: str
 ) -> None:
@@ -43,6 +43,25 @@ def test_every_column_sorts_both_ways_by_command(
     assert sorted(first) == sorted(second)
     assert first != second or key == "label"
     assert reading.session.sort == (key, panel.presenter.query.descending)
+
+
+def test_top_tokens_sort_by_their_spelling(panel: FeaturesPanel, reading: Workspace) -> None:
+    harvest = reading.harvest
+    assert harvest is not None
+    panel.presenter.ask(sort="token", descending=False)
+    words = [harvest.top_tokens(id)[0].strip().casefold() for id in panel.presenter.order.tolist()]
+    assert words == sorted(words)
+
+
+def test_a_narrow_list_keeps_its_labels(panel: FeaturesPanel, qtbot: QtBot) -> None:
+    panel.resize(280, 700)
+    qtbot.wait(1)
+    shown = [c.key for place, c in enumerate(panel.table.rows.columns) if not panel.table.isColumnHidden(place)]
+    assert shown == ["pin", "id", "label", "density"]
+    assert panel.table.columnWidth(panel.table.column_of("label")) >= 60
+    panel.resize(600, 700)
+    qtbot.wait(1)
+    assert not any(panel.table.isColumnHidden(place) for place in range(7))
 
 
 def test_search_finds_labels_and_top_tokens(panel: FeaturesPanel, reading: Workspace, qtbot: QtBot) -> None:

@@ -48,6 +48,7 @@ def add_commands(panel: FeaturesPanel, commands: Commands) -> None:
         ("max", "maximum"),
         ("id", "number"),
         ("label", "label"),
+        ("token", "top token"),
         ("pin", "pin"),
     ):
         commands.add(

@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import partial
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QHBoxLayout, QMenu, QPushButton, QWidget
+from PySide6.QtWidgets import QMenu, QPushButton, QWidget
 
 from semascope.ui.panels.features.query import Query
-from semascope.ui.theme import theme
+from semascope.ui.widgets.flow_layout import FlowLayout
 from semascope.ui.widgets.numbers import percent_text
 
 LIMITS = (0.1, 0.02, 0.005, 0.001, 0.0001)
@@ -32,9 +32,7 @@ class FilterChips(QWidget):
             "labelled": self.tr("Only features with a label"),
             "pinned": self.tr("Only pinned features"),
         }
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(theme().spacing(1) + 2)
+        row = FlowLayout(self, across=6, down=6)
         self.switches = {name: self._chip(words[name], helps[name]) for name in SWITCHES}
         for name, chip in self.switches.items():
             chip.clicked.connect(lambda on, name=name: self.changed.emit(name, on))
@@ -42,7 +40,6 @@ class FilterChips(QWidget):
         self.density = self._chip("", self.tr("Only features that fire on fewer tokens than this"))
         self.density.clicked.connect(self._choose_density)
         row.addWidget(self.density)
-        row.addStretch(1)
 
     def show_query(self, query: Query) -> None:
         """Light what is on."""

@@ -14,6 +14,7 @@ from semascope.ui.panels.features.presenter import FeaturesPresenter
 from semascope.ui.theme import theme
 from semascope.ui.widgets.array_table import ArrayTable, Column
 from semascope.ui.widgets.empty_state import EmptyState
+from semascope.ui.widgets.front import bring_to_front
 from semascope.ui.widgets.plain_text import plain_label
 from semascope.ui.widgets.rule import Rule
 from semascope.ui.widgets.table_cells import (
@@ -25,7 +26,7 @@ from semascope.ui.widgets.table_cells import (
 )
 
 _TYPING = 120  # milliseconds after a keystroke before the list is searched
-_ROOM_FOR_TOKEN = 520  # pixels at 100 % from which the top token has a column of its own
+_ROOM_FOR = {"histogram": 340, "max": 290, "token": 520}  # pixels at 100 % from which a column is shown
 
 
 class FeaturesPanel(QWidget):
@@ -52,6 +53,7 @@ class FeaturesPanel(QWidget):
 
     def focus_search(self) -> None:
         """Put the keyboard into the search field."""
+        bring_to_front(self)
         self.search.setFocus(Qt.FocusReason.ShortcutFocusReason)
         self.search.selectAll()
 
@@ -72,7 +74,7 @@ class FeaturesPanel(QWidget):
             Column("id", self.tr("id"), str, width=46, right=True),
             Column("histogram", "", lambda _id: "", show.heights, 50, sortable=False, name=self.tr("histogram")),
             Column("label", self.tr("label"), lambda id: show.name(id).text, show.name),
-            Column("token", self.tr("top token"), show.top_token, width=96, sortable=False),
+            Column("token", self.tr("top token"), show.top_token, width=96),
             Column("density", self.tr("density"), lambda id: show.density(id).text, show.density, 98, right=True),
             Column("max", self.tr("max"), show.maximum, width=48, right=True),
         ]
@@ -198,8 +200,8 @@ class FeaturesPanel(QWidget):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        hidden = self.width() < _ROOM_FOR_TOKEN * theme().scale
-        self.table.set_shown("token", not hidden)
+        for key, room in _ROOM_FOR.items():
+            self.table.set_shown(key, self.width() >= room * theme().scale)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """From the search field, ↓ goes to the list, Enter opens what is on top, Esc clears."""

@@ -68,7 +68,7 @@ class FeaturesPresenter(QObject):
     def sort_by(self, key: str) -> None:
         """Sort by a column; a second time turns the order round. Numbers start with the largest."""
         same = key == self.query.sort
-        self.ask(sort=key, descending=not self.query.descending if same else key not in ("id", "label"))
+        self.ask(sort=key, descending=not self.query.descending if same else key not in ("id", "label", "token"))
 
     def clear(self) -> None:
         """No text and no filter."""

@@ -13,8 +13,6 @@ import numpy as np
 from semascope.core.features.table import order, search
 from semascope.core.harvest.store import Harvest
 
-SORTS = ("pin", "id", "label", "density", "max")
-
 
 @dataclass(frozen=True)
 class Query:
@@ -26,7 +24,7 @@ class Query:
         labelled: only features with a label.
         pinned: only pinned features.
         density_below: only features on fewer than this share of tokens; None for all.
-        sort: one of SORTS.
+        sort: "pin", "token", or one of `core.features.table.SORTS`.
         descending: the largest first.
     """
 
@@ -54,7 +52,19 @@ def answer(harvest: Harvest, query: Query, labels: Mapping[int, str], pins: tupl
         mask &= search(harvest, query.text.strip(), labels)
     if query.sort == "pin":
         return _pins_first(mask, pins, query.descending)
+    if query.sort == "token":
+        return _by_token(harvest, mask, query.descending)
     return order(harvest, query.sort, query.descending, mask, labels)
+
+
+def _by_token(harvest: Harvest, mask: np.ndarray, descending: bool) -> np.ndarray:
+    """By the spelling of the top token, of equals by id; features without one last."""
+    places = np.argsort(np.array([piece.strip() for piece in harvest.strings.pieces_folded]), kind="stable")
+    rank = np.empty(len(places) + 1, np.int64)
+    rank[places] = -np.arange(len(places)) if descending else np.arange(len(places))
+    rank[-1] = len(places)  # −1, no token, takes this one
+    ids = np.flatnonzero(mask).astype(np.uint32)
+    return ids[np.argsort(rank[harvest.top_token[ids, 0]], kind="stable")]
 
 
 def _only(ids: list[int] | tuple[int, ...], count: int) -> np.ndarray:
