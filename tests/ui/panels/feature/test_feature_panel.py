@@ -7,6 +7,8 @@ import pytest
 from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
+from semascope.core.errors import UserError
+from semascope.core.harvest.store import Example
 from semascope.state.workspace import Workspace
 from semascope.ui.commands.registry import Commands
 from semascope.ui.panels.feature.page import read_page, share_between
@@ -174,6 +176,24 @@ def test_a_feature_that_never_fired_says_so(qtbot: QtBot, panel: FeaturePanel, r
     select(qtbot, panel, int(silent[0]))
     assert panel.silent.isVisible()
     assert not panel.examples.isVisible()
+
+
+def test_a_page_that_cannot_be_read_says_so_and_the_next_one_is_shown(
+    qtbot: QtBot, panel: FeaturePanel, reading: Workspace
+) -> None:
+    harvest = reading.harvest
+    assert harvest is not None
+    whole = harvest.examples
+
+    def broken(_feature: int) -> list[Example]:
+        raise UserError("The harvest is damaged.", "Make it again.")
+
+    harvest.examples = broken  # type: ignore[method-assign]
+    reading.select(lively(reading)[0])
+    qtbot.waitUntil(panel.error.isVisible)
+    harvest.examples = whole  # type: ignore[method-assign]
+    select(qtbot, panel, lively(reading)[1])
+    assert not panel.error.isVisible()
 
 
 def test_empty_states_offer_the_one_action(panel: FeaturePanel, reading: Workspace) -> None:
