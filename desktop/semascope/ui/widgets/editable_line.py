@@ -7,8 +7,10 @@ from shiboken6 import isValid
 
 
 class EditableLine(QLineEdit):
-    """Signals:
-    committed: the new text, when it differs from what was shown.
+    """A line edit without a frame until it has the keyboard.
+
+    Signals:
+        committed: the new text, when it differs from what was shown.
     """
 
     committed = Signal(str)

@@ -8,9 +8,11 @@ _MOST_LINES = 12
 
 
 class NotesField(QPlainTextEdit):
-    """Signals:
-    edited: the text, at each change a person makes.
-    left: the keyboard went elsewhere.
+    """Plain text of a few lines.
+
+    Signals:
+        edited: the text, at each change a person makes.
+        left: the keyboard went elsewhere.
     """
 
     edited = Signal(str)

@@ -9,8 +9,10 @@ from semascope.ui.widgets.plain_text import plain_tooltip
 
 
 class TagRow(QWidget):
-    """Signals:
-    changed: the tags as they are now, a tuple.
+    """Chips in as many rows as they need.
+
+    Signals:
+        changed: the tags as they are now, a tuple.
     """
 
     changed = Signal(object)

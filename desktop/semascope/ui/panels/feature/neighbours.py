@@ -16,8 +16,10 @@ _LONGEST_NAME = 190  # pixels at 100 %
 
 
 class Neighbours(QWidget):
-    """Signals:
-    chosen: the feature that was clicked.
+    """Links to other features.
+
+    Signals:
+        chosen: the feature that was clicked.
     """
 
     chosen = Signal(int)
