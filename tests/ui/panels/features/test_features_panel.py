@@ -8,6 +8,7 @@ from pytestqt.qtbot import QtBot
 from semascope.core.session import edits
 from semascope.state.workspace import Workspace
 from semascope.ui.commands.registry import Commands
+from semascope.ui.panels.features import presenter
 from semascope.ui.panels.features.panel import FeaturesPanel
 
 
@@ -155,6 +156,35 @@ def test_without_a_harvest_it_says_what_would_be_here(qtbot: QtBot, reading: Wor
     reading.harvest = harvest
     reading.harvest_changed.emit()
     assert panel.table.isVisible()
+
+
+def test_many_features_are_listed_off_the_interface_thread(
+    panel: FeaturesPanel, reading: Workspace, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(presenter, "AT_ONCE", 10)
+    reading.harvest_changed.emit()
+    assert panel.presenter.waiting
+    assert not len(panel.presenter.order)
+    assert panel.table.isVisible(), "nothing is said to be missing before the answer is there"
+    harvest = reading.harvest
+    assert harvest is not None
+    qtbot.waitUntil(lambda: len(panel.presenter.order) == harvest.alive)
+    panel.presenter.ask(text="the")
+    panel.presenter.ask(text="no such thing anywhere")
+    qtbot.waitUntil(panel.nothing.isVisible)
+    assert panel.presenter.query.text == "no such thing anywhere"
+
+
+def test_an_answer_about_a_closed_harvest_is_dropped(
+    panel: FeaturesPanel, reading: Workspace, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(presenter, "AT_ONCE", 10)
+    panel.presenter.ask(text="the")
+    reading.harvest = None
+    reading.harvest_changed.emit()
+    qtbot.wait(100)
+    assert not len(panel.presenter.order)
+    assert panel.empty.isVisible()
 
 
 def test_reopening_a_session_brings_its_search_and_order(panel: FeaturesPanel, reading: Workspace) -> None:

@@ -162,7 +162,7 @@ class FeaturesPanel(QWidget):
     def _show_list(self) -> None:
         self.table.show_order(self.presenter.order)
         self.table.show_sort(self.presenter.query.sort, self.presenter.query.descending)
-        self.found.setCurrentIndex(0 if len(self.presenter.order) else 1)
+        self.found.setCurrentIndex(0 if len(self.presenter.order) or self.presenter.waiting else 1)
         self.footer.setText(self.presenter.summary)
         self._show_selection(self.workspace.selected)
 

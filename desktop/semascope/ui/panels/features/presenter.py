@@ -12,6 +12,7 @@ from functools import lru_cache
 import numpy as np
 from PySide6.QtCore import QObject, Signal
 
+from semascope.core.harvest.store import Harvest
 from semascope.core.session import edits
 from semascope.state.workspace import Change, Workspace
 from semascope.ui.panels.features.query import Query, answer
@@ -22,11 +23,17 @@ from semascope.ui.widgets.token_text import list_form, stand_in
 
 AT_ONCE = 200_000  # features up to which a query is answered on the interface thread
 _NAME_TOKENS = 4  # top tokens that stand for a missing label
+_NOTHING = np.zeros(0, np.uint32)
 _SPARSEST, _DENSEST = -5.0, -1.0  # log10 of the densities whose bars are empty and full
 
 
 class FeaturesPresenter(QObject):
     """See the module.
+
+    Attributes:
+        query: what is asked for.
+        order: uint32, the ids that answer it.
+        waiting: an answer is on its way.
 
     Signals:
         listed: `order` was replaced.
@@ -43,8 +50,10 @@ class FeaturesPresenter(QObject):
     def __init__(self, workspace: Workspace, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._workspace = workspace
-        self.query = Query()
-        self.order = np.zeros(0, np.uint32)
+        session = workspace.session
+        self.query = Query(text=session.search, sort=session.sort[0], descending=session.sort[1])
+        self.order = _NOTHING
+        self.waiting = False
         self._labels: dict[int, str] = {}
         self._sources: tuple[object, object] = (None, None)  # of the labels
         self._pins: tuple[int, ...] = ()
@@ -142,6 +151,8 @@ class FeaturesPresenter(QObject):
     def _on_harvest(self) -> None:
         self._forget_cells()
         self._read_session()
+        self.order = _NOTHING  # the ids of another harvest may not be in this one
+        self.waiting = self._workspace.harvest is not None
         self.harvest_changed.emit()
         self._answer()
 
@@ -175,14 +186,21 @@ class FeaturesPresenter(QObject):
     def _answer(self) -> None:
         harvest = self._workspace.harvest
         if harvest is None:
-            self._show(np.zeros(0, np.uint32))
+            self._show((None, _NOTHING))
             return
         query, labels, pins = self.query, dict(self._labels), self._pins
         if harvest.features <= AT_ONCE:
-            self._show(answer(harvest, query, labels, pins))
+            self._show((harvest, answer(harvest, query, labels, pins)))
         else:
-            self._workspace.bridge.read(lambda: answer(harvest, query, labels, pins), self._show, kind="list features")
+            self.waiting = True
+            self._workspace.bridge.read(
+                lambda: (harvest, answer(harvest, query, labels, pins)), self._show, kind="list features"
+            )
 
-    def _show(self, order: np.ndarray) -> None:
-        self.order = order
-        self.listed.emit()
+    def _show(self, answered: tuple[Harvest | None, np.ndarray]) -> None:
+        """Take an answer, unless it is about a harvest that has been closed meanwhile."""
+        harvest, order = answered
+        if harvest is self._workspace.harvest:
+            self.order = order
+            self.waiting = False
+            self.listed.emit()
