@@ -13,7 +13,7 @@ from semascope.ui.widgets import spoken
 from semascope.ui.widgets.numbers import activation_text, count_text
 from semascope.ui.widgets.table_cells import soft_accent
 
-_LEAST_BINS = 20  # a feature that fires in one bin only should not look like a wall
+_LEAST_BINS = 14  # a feature that fires in one bin only should not look like a wall
 
 
 class Histogram(QWidget, spoken.Spoken):

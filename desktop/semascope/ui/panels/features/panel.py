@@ -26,7 +26,7 @@ from semascope.ui.widgets.table_cells import (
 )
 
 _TYPING = 120  # milliseconds after a keystroke before the list is searched
-_ROOM_FOR = {"histogram": 340, "max": 290, "token": 520}  # pixels at 100 % from which a column is shown
+_ROOM_FOR = {"histogram": 350, "max": 320, "token": 520}  # pixels at 100 % from which a column is shown
 
 
 class FeaturesPanel(QWidget):
