@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from semascope.core.saes.sae import SAE
 
 CHECKPOINT_SECONDS = 30.0
+_TILES_FOR_EDGES = 4  # they are encoded twice
 
 
 @dataclass
@@ -222,15 +223,16 @@ class Pass:
         if not sum(map(len, norms)):
             raise UserError("No token of the corpus counts: all are special tokens.", "Choose a corpus of plain text.")
         self.rule = SinkRule.estimate(np.concatenate(norms))
+        tokens = sum(read.tile.tokens for read, _ in held)
         values = []
-        for read, _ in held:
+        for read, _ in held[:_TILES_FOR_EDGES]:
             values.append(read.events(self._sae, self._places(read)).value)
-            yield self._meter.at(0, "looking at the first tokens")
+            yield self._meter.at(tokens, "looking at the first tokens")
         edges = histogram_edges(np.concatenate(values))
         self.kept = Accumulators(self._partial.scratch, self._settings.features, edges, self._settings.seed)
         for read, stand in held:
             self._fold(read, stand)
-            yield self._meter.at(self.counts.read, "harvesting")
+            yield self._meter.at(tokens, "harvesting")
 
     def _places(self, read: Read) -> np.ndarray:
         """Flat indices of the positions that count."""
