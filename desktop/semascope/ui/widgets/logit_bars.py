@@ -69,11 +69,11 @@ class LogitBars(QWidget, spoken.Spoken):
         value_width = QFontMetrics(numbers).horizontalAdvance("+00.00")
         name_width = min(round(84 * look.scale), round(self.width() * 0.42))
         room = max(self.width() - name_width - value_width - 14, 8)
-        painter.setPen(Qt.PenStyle.NoPen)
+        thick = round(_BAR_HEIGHT * look.scale)
         for place, (token, value) in enumerate(self._rows):
             top = place * pitch
             draw_elided(painter, QRect(0, top, name_width - 6, pitch), list_form(token), look.mono(), look.text)
-            bar = QRectF(name_width, top + (pitch - _BAR_HEIGHT) / 2, 0, _BAR_HEIGHT)
+            bar = QRectF(name_width, top + (pitch - thick) / 2, 0, thick)
             bar.setWidth(max(min(abs(value) / self._scale, 1.0) * room, 1.0))
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(look.up if value > 0 else look.down)

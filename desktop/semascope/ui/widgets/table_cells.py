@@ -105,7 +105,8 @@ class BarDelegate(CellDelegate):
         right = rect.right() - QFontMetrics(font).horizontalAdvance("00.00 %") - 6
         length = min(round(share.length * _BAR * look.scale), max(right - rect.left(), 0))
         if length > 0:
-            painter.fillRect(right - length, rect.center().y(), length, 3, soft_accent(look))
+            thick = round(3 * look.scale)
+            painter.fillRect(right - length, rect.center().y() + 1 - thick // 2, length, thick, soft_accent(look))
 
 
 class SparklineDelegate(CellDelegate):

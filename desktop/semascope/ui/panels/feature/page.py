@@ -19,7 +19,7 @@ from semascope.ui.widgets.token_text import TokenText, list_form
 
 LOGITS_SHOWN = 8
 NEIGHBOURS_SHOWN = 6
-TOP_TOKENS_SHOWN = 4
+TOKENS_ROOM = 26  # characters for the top tokens, so that the figures stay in one row
 ALIKE_BEFORE, ALIKE_AFTER = 8, 5  # tokens around the peak that two examples share to be shown as one
 
 
@@ -77,7 +77,7 @@ def _figures(harvest: Harvest, feature: int) -> tuple[Figure, ...]:
     maximum = activation_text(float(harvest.maximum[feature])) if fired else "–"
     mean = activation_text(float(harvest.mean[feature])) if fired else "–"
     norm = activation_text(float(harvest.decoder_norm[feature]))
-    tokens = "  ".join(list_form(token) for token in harvest.top_tokens(feature)[:TOP_TOKENS_SHOWN])
+    tokens = _short_list([list_form(token) for token in harvest.top_tokens(feature)])
     return (
         Figure(density, "of tokens", f"Density: fires on {fired:,} of {harvest.tokens:,} counted tokens"),
         Figure(maximum, "maximum", "The highest activation in the harvest, in the SAE's own units"),
@@ -89,6 +89,16 @@ def _figures(harvest: Harvest, feature: int) -> tuple[Figure, ...]:
             else []
         ),
     )
+
+
+def _short_list(tokens: list[str]) -> str:
+    """As many tokens as there is room for, and at least one."""
+    shown = tokens[:1]
+    for token in tokens[1:]:
+        if len("  ".join([*shown, token])) > TOKENS_ROOM:
+            break
+        shown.append(token)
+    return "  ".join(shown)
 
 
 def _sections(harvest: Harvest, feature: int, histogram: np.ndarray) -> tuple[ExampleSection, ...]:

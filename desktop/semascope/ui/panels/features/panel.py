@@ -11,7 +11,7 @@ from semascope.ui.commands.registry import Commands
 from semascope.ui.panels.features.commands import add_commands
 from semascope.ui.panels.features.filters import FilterChips
 from semascope.ui.panels.features.presenter import FeaturesPresenter
-from semascope.ui.theme import theme
+from semascope.ui.theme import theme, themes
 from semascope.ui.widgets.array_table import ArrayTable, Column
 from semascope.ui.widgets.empty_state import EmptyState
 from semascope.ui.widgets.front import bring_to_front
@@ -150,6 +150,7 @@ class FeaturesPanel(QWidget):
         self.table.id_opened.connect(self._open)
         self.table.customContextMenuRequested.connect(self._menu)
         self.workspace.selection_changed.connect(self._show_selection)
+        themes().changed.connect(self._choose_columns)
 
     # Showing
 
@@ -200,6 +201,10 @@ class FeaturesPanel(QWidget):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
+        self._choose_columns()
+
+    def _choose_columns(self) -> None:
+        """Leave out what there is no room for, so that labels can be read."""
         for key, room in _ROOM_FOR.items():
             self.table.set_shown(key, self.width() >= room * theme().scale)
 
