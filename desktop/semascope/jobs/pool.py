@@ -19,6 +19,7 @@ class DiskPool:
         self._executor = ThreadPoolExecutor(workers, thread_name_prefix="disk")
         self._latest: dict[str, int] = {}
         self._lock = threading.Lock()
+        self._closed = False
 
     def submit(
         self,
@@ -30,10 +31,17 @@ class DiskPool:
     ) -> None:
         """Run `work` on the pool; the callbacks are called on its thread, `on_end` last and whatever happens."""
         turn = self._turn(kind)
-        self._executor.submit(self._run, work, on_done, on_error, kind, turn, on_end)
+        with self._lock:
+            if not self._closed:
+                self._executor.submit(self._run, work, on_done, on_error, kind, turn, on_end)
+                return
+        if on_end:  # the window is gone; nobody waits for the answer
+            on_end()
 
     def close(self) -> None:
         """Finish what was submitted (a save is never dropped) and end the threads."""
+        with self._lock:
+            self._closed = True
         self._executor.shutdown(wait=True)
 
     def _turn(self, kind: str | None) -> int:

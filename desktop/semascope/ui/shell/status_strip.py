@@ -21,6 +21,7 @@ class StatusStrip(QWidget):
         super().__init__()
         self._workspace = workspace
         self._shown: JobRecord | None = None
+        self._stopping = False
         self._title, self._facts = plain_label(size="small"), plain_label(tone="quiet", size="small")
         self._more = plain_label(tone="quiet", size="small")
         self._bar = QProgressBar(textVisible=False)
@@ -48,6 +49,7 @@ class StatusStrip(QWidget):
 
     def say_stopping(self) -> None:
         """The window is closing and waits for the step that runs."""
+        self._stopping = True
         self._title.setText("Stopping…")
         self._title.show()
         for widget in (self._bar, self._facts, self.pause, self.cancel, self._more):
@@ -58,6 +60,8 @@ class StatusStrip(QWidget):
         self._bar.setFixedWidth(round(200 * theme().scale))
 
     def _update(self, _: JobRecord | None) -> None:
+        if self._stopping:
+            return
         running = self._workspace.bridge.running()
         busy = [record for record in running if record.state != "waiting"]
         self._shown = next((r for r in busy if not r.pausable), busy[0] if busy else None)
