@@ -1,5 +1,7 @@
 """Where tokens are placed: line breaks, blanks, shaping, right-to-left order."""
 
+import time
+
 import numpy as np
 import pytest
 from PySide6.QtGui import QFont
@@ -97,6 +99,14 @@ def test_a_number_inside_arabic_keeps_its_own_direction(metrics: TokenMetrics) -
     number = next(run for run in layout.runs if run.text == "2024")
     assert layout.x[1] < layout.x[2] < layout.x[3]
     assert layout.x[4] < number.x < layout.x[0]
+
+
+@pytest.mark.parametrize("token", ["QUJD", "ก็", "مر", "\u0301", "😀", "\n", " ", "    "])
+def test_many_tokens_of_one_kind_are_laid_out_in_time(metrics: TokenMetrics, token: str) -> None:
+    start = time.process_time()
+    layout = lay_out(TokenText([token] * 20_000), metrics, 600)
+    assert time.process_time() - start < 5
+    assert len(layout.first_fragment) == 20_001
 
 
 def test_token_at_finds_what_stands_there(metrics: TokenMetrics) -> None:

@@ -21,6 +21,7 @@ from semascope.ui.widgets.token_metrics import Piece, TokenMetrics
 from semascope.ui.widgets.token_text import NEWLINE_MARK, TokenText
 
 _NO_BLANKS_FROM = "\u2e80"  # CJK, kana, hangul, emoji: lines may break anywhere
+_LONGEST_WORD = 64  # tokens; what goes on without a blank for longer is no word, and shaping it whole would take long
 _JOINERS = "\u200d\ufe0e\ufe0f"
 
 
@@ -149,7 +150,7 @@ class _Pass:
 
     def _add(self, index: int, piece: str) -> None:
         """Gather a piece into the current word, or start a word with it."""
-        starts = piece[0] == " " or not self.word
+        starts = piece[0] == " " or not self.word or len(self.word) >= _LONGEST_WORD
         if starts or (self.word[-1][1] and _parts(self.word[-1][1][-1], piece[0])):
             self._end_word()
             ink = piece.lstrip(" ")

@@ -49,12 +49,11 @@ class TokenMetrics:
         line = layout.createLine()
         layout.endLayout()
         boxes = []
-        at = 0  # in UTF-16 units, as Qt counts
+        at, edge = 0, _x(line.cursorToX(0))  # positions in UTF-16 units, as Qt counts
         for ink in inks:
-            stop = at + len(ink.encode("utf-16-le")) // 2
-            edges = [_x(line.cursorToX(position)) for position in range(at, stop + 1)]
-            boxes.append((min(edges), max(max(edges) - min(edges), LEAST_WIDTH)))
-            at = stop
+            at += len(ink.encode("utf-16-le")) // 2
+            before, edge = edge, _x(line.cursorToX(at))
+            boxes.append((min(before, edge), max(abs(edge - before), LEAST_WIDTH)))
         return boxes
 
 
