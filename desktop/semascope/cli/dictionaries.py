@@ -56,7 +56,7 @@ def _train(args: argparse.Namespace) -> int:
     result = with_progress(job, "train")
     quality = vars(result.quality)
     if args.json:
-        print_json({"out": str(result.out), "tokens": result.tokens, **quality})
+        print_json({"out": str(result.out), "tokens": result.tokens, "held_out": quality})
     else:
         print(f"{result.out}: learned from {result.tokens:,} tokens")
         for name, value in quality.items():
