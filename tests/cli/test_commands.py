@@ -156,7 +156,7 @@ def test_train_makes_an_sae_that_opens(
         "--k", 8, "--context", 32, "--tokens", 4000, "--out", out, "--json",
     )  # fmt: skip
     assert made["out"] == str(out)
-    assert 0 < made["fvu"] < 2
+    assert 0 < made["held_out"]["fvu"] < 2
     about = run("identify", out, "--json")[0]
     assert (about["kind"], about["hook_point"], about["d_sae"]) == ("sae", "resid_post.3", 64)
 
