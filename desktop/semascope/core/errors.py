@@ -31,13 +31,9 @@ def from_os_error(error: OSError, doing: str) -> UserError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return UserError(f"Could not {doing}: the disk is full.", "Free some space or choose another place.")
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return UserError(
-            f"Could not {doing}: no permission.", "Choose a place you may use, or change its permissions."
-        )
+        return UserError(f"Could not {doing}: no permission.", "Choose a place you may use, or change its permissions.")
     if error.errno == errno.ENOENT:
-        return UserError(
-            f"Could not {doing}: {error.filename or 'the file'} does not exist.", "Check the path."
-        )
+        return UserError(f"Could not {doing}: {error.filename or 'the file'} does not exist.", "Check the path.")
     if error.errno == errno.EFBIG:
         return UserError(
             f"Could not {doing}: the file would be larger than this system allows.", "Choose another place."
