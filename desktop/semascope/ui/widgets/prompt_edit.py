@@ -45,7 +45,8 @@ class PromptEdit(QPlainTextEdit):
         self._settle = QTimer(self, singleShot=True, interval=SETTLE_PAUSE)
         self._settle.timeout.connect(self.settled)
         self.textChanged.connect(self._changed)
-        self.document().documentLayout().documentSizeChanged.connect(self._fit)
+        # Queued: to resize the field inside the layout pass that tells its size would lay out again within it.
+        self.document().documentLayout().documentSizeChanged.connect(self._fit, Qt.ConnectionType.QueuedConnection)
         self._fit()
 
     def show_text(self, text: str) -> None:
