@@ -101,7 +101,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         sae = make_sae(model, ids[:48], args.features, Path(folder) / "sae")
         floor = Floor(model, sae, ids, max(1, tile // CONTEXT))
-        job = harvest(model, sae, [corpus], Path(folder) / "harvest", context=CONTEXT, batch_tokens=TURN)
+        out = Path(folder) / "harvest"
+        # No more text than is harvested here, or the reading of the rest would be charged to it.
+        limit = args.rounds * (TURN + tile) + 2 * tile
+        job = harvest(model, sae, [corpus], out, tokens=limit, context=CONTEXT, batch_tokens=TURN)
         profile = cProfile.Profile()
         ours, theirs = [], []
         done = 0

@@ -139,13 +139,13 @@ def test_a_million_rows() -> None:
     random = np.random.default_rng(0)
     m = 1_000_000
     fake: Any = _Rows(m, random)
-    begun = time.perf_counter()
+    begun = time.process_time()
     ids = order(fake, "max")
-    sorted_once = time.perf_counter()
+    sorted_once = time.process_time()
     again = order(fake, "max", mask=fake.count > 0)
-    filtered = time.perf_counter()
+    filtered = time.process_time()
     hits = search(fake, "word 17")
-    searched = time.perf_counter()
+    searched = time.process_time()
     assert (np.diff(fake.maximum[ids]) <= 0).all()
     assert len(again) == (fake.count > 0).sum()
     assert hits.sum() > 0
