@@ -55,8 +55,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
     return {**os.environ, "SEMASCOPE_BASEDIR": str(tmp_path / "profile"), "QT_QPA_PLATFORM": "offscreen"}
 
 
-@pytest.mark.parametrize("what", ["opening", "harvest"])
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["term", "int"])
+@pytest.mark.parametrize(("what", "number"), [("opening", signal.SIGINT), ("harvest", signal.SIGTERM)])
 def test_a_signal_ends_it_well_in_the_middle_of_a_job(
     what: str,
     number: signal.Signals,

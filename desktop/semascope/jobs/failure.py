@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 import traceback
+from collections.abc import Callable
 
 from semascope.core.errors import UserError, from_os_error
 
@@ -51,9 +52,13 @@ def understand(error: BaseException, title: str = "") -> UserError | EngineFailu
     )
 
 
+# A window puts its own in here: what belongs to Qt must not be freed on the engine's thread.
+collect: Callable[[], object] = gc.collect
+
+
 def free_memory() -> None:
     """Give back what can be given back, on the device too."""
-    gc.collect()
+    collect()
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():
         torch.cuda.empty_cache()

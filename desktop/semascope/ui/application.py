@@ -22,6 +22,7 @@ from semascope.state.recent import RecentList
 from semascope.state.recovery import Recovery
 from semascope.state.settings import Settings, SettingsStore
 from semascope.state.workspace import Workspace
+from semascope.ui.collector import Collector
 from semascope.ui.crash import CrashHooks
 from semascope.ui.interrupts import Interrupts
 from semascope.ui.photograph import Photographer
@@ -29,6 +30,7 @@ from semascope.ui.shell.main_window import MainWindow
 from semascope.ui.theme import themes
 
 _EXPOSURE_POLL, _LONGEST_EXPOSURE = 5, 2000  # milliseconds
+_LONGEST_STOP = 20.0  # seconds
 
 
 def run(opened: Sequence[Path] = (), *, demo: bool = False, screenshot: Path | None = None) -> int:
@@ -50,6 +52,7 @@ def run(opened: Sequence[Path] = (), *, demo: bool = False, screenshot: Path | N
     window, recovery = build(app)
     hooks = CrashHooks(window.fail)
     interrupts = Interrupts(window.close)
+    collector = Collector(lambda: window.workspace.bridge.pending == 0)
     window.closed.connect(app.quit)
     photographer = Photographer(window, screenshot) if screenshot else None
     window.show()
@@ -66,6 +69,8 @@ def run(opened: Sequence[Path] = (), *, demo: bool = False, screenshot: Path | N
     try:
         status = app.exec()
     finally:
+        window.workspace.bridge.close(_LONGEST_STOP)  # ended already, unless the desktop itself ended the loop
+        collector.remove()
         interrupts.remove()
         hooks.remove()
     recovery.ended_well()

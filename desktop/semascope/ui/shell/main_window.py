@@ -139,6 +139,7 @@ class MainWindow(QMainWindow):
         self._closing = True
         self.layout_store.write(self.saveGeometry(), self.docks.state())
         self.status.say_stopping()
+        self._stack.setEnabled(False)  # what is changed from here on would not be saved
         self.workspace.save_and_release()
         self._stop()
 
