@@ -26,6 +26,7 @@ os.environ["SEMASCOPE_BASEDIR"] = str(_BASEDIR)
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ.setdefault("QT_SCALE_FACTOR", "1")
 os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that spin while they wait starve a busy machine
 os.environ["PYTHONFAULTHANDLER"] = "1"
 
 FEATURES = 512

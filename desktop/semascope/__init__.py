@@ -19,3 +19,7 @@ for _name in (
 os.environ["TQDM_DISABLE"] = "1"  # libraries' progress bars: we show our own
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
 os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
+
+# torch's threads sleep while they wait for each other. By default they spin, and on a machine whose cores are busy with
+# anything else that makes a forward pass tens of times slower; an idle machine hardly notices. Read when torch is imported.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
