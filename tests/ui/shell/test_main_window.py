@@ -45,6 +45,8 @@ def test_a_harvest_is_read_without_a_model(window: MainWindow, qtbot: QtBot, sma
     assert bar.sae.accessibleDescription() == "not loaded"
     assert window.workspace.session.dictionary, "notes need the fingerprint of the SAE that was harvested"
     assert window.recent.items()[0].kind == "harvest"
+    assert window.commands["recent.0"].title == "small (harvest)"
+    assert window.commands["recent.0"].menu == "File/Open recent"
 
 
 @pytest.mark.parametrize("what", ["empty", "rubbish", "gone"])

@@ -20,6 +20,7 @@ from semascope.ui.shell.docks import Docks
 from semascope.ui.shell.drop import DropVeil
 from semascope.ui.shell.layout_store import LayoutStore
 from semascope.ui.shell.menus import Menus
+from semascope.ui.shell.recent_commands import RecentCommands
 from semascope.ui.shell.status_strip import StatusStrip
 from semascope.ui.shell.top_bar import TopBar
 from semascope.ui.shell.welcome import Welcome
@@ -66,6 +67,7 @@ class MainWindow(QMainWindow):
         self.toast = Toast(self)
         self._veil = DropVeil(self, self.open_paths)
         window_commands.add_all(self, self.commands)
+        self._recents = RecentCommands(workspace, self.commands, recent)
         self._menus = Menus(self.menuBar(), self.commands, self)
         self._connect()
         self._restore_layout()
@@ -110,6 +112,7 @@ class MainWindow(QMainWindow):
 
     def _opened(self, kind: str, path: Path) -> None:
         self.recent.add(path, kind)
+        self._recents.refresh()
         self._retitle()
 
     def _choose_page(self) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QMenu, QMenuBar, QWidget
 
 from semascope.ui.commands.registry import Commands
 
+LAST = "quit"  # the section that stands at the foot of its menu
 ORDER = ("File", "Edit", "View", "Model", "Features", "Help")
 
 
@@ -19,7 +21,9 @@ class Menus:
     def __init__(self, bar: QMenuBar, commands: Commands, window: QWidget) -> None:
         self._bar, self._commands, self._window = bar, commands, window
         self._menus: dict[str, QMenu] = {}
-        commands.changed.connect(self.fill)
+        self._soon = QTimer(singleShot=True, interval=0)  # many commands may come at once
+        self._soon.timeout.connect(self.fill)
+        commands.changed.connect(self._soon.start)
         self.fill()
 
     def fill(self) -> None:
@@ -29,7 +33,7 @@ class Menus:
         sections: dict[str, str] = {}
         for name in ORDER:
             self._menu(name)
-        for command in self._commands:
+        for command in sorted(self._commands, key=lambda command: command.section == LAST):
             action = self._commands.action(command.id)
             if action not in self._window.actions():
                 self._window.addAction(action)
