@@ -65,6 +65,26 @@ def test_an_existing_folder(run: Run, tmp_path: Path) -> None:
     assert (tmp_path / "h" / "mine.txt").read_text() == "keep"
 
 
+def test_a_partial_folder_of_someone_else(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "h.partial").mkdir()
+    (tmp_path / "h.partial" / "mine.txt").write_text("keep")
+    with pytest.raises(UserError, match="no unfinished harvest"):
+        run(tmp_path / "h", resume=True)
+    assert (tmp_path / "h.partial" / "mine.txt").read_text() == "keep"
+
+
+def test_two_at_once(
+    models: dict[str, LanguageModel], sae: SAE, small_corpus_path: Path, run: Run, tmp_path: Path
+) -> None:
+    first = harvest(models["bf16"], sae, [small_corpus_path], tmp_path / "h", tokens=300)
+    next(first)
+    with pytest.raises(UserError, match="Another process"):
+        run(tmp_path / "h", tokens=300)
+    for _ in first:
+        pass
+    assert Harvest.open(tmp_path / "h").features == 512
+
+
 def test_an_empty_folder_is_used(run: Run, tmp_path: Path) -> None:
     (tmp_path / "h").mkdir()
     run(tmp_path / "h", tokens=200)

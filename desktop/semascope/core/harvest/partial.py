@@ -6,12 +6,13 @@ whole or not at all, so after `kill -9` the harvest goes on from the last one.
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,9 +42,12 @@ class Partial:
         """Claim the place of a harvest.
 
         Raises:
-            UserError: There is something under the final name, or an unfinished harvest and no wish to resume it.
+            UserError: There is something under the final name; an unfinished harvest and no wish to resume it; or one that
+                another process is at work on.
+            OSError: The folder can't be made.
         """
         self.out = out
+        self._lock: BinaryIO | None = None
         self.path = out.with_name(f"{out.name}.partial")
         self.scratch = self.path / "scratch"
         self._checkpoint = self.scratch / "checkpoint.npz"
@@ -53,9 +57,16 @@ class Partial:
             raise UserError(
                 f"There is an unfinished harvest at {self.path}.", "Use --resume to go on with it, or delete it."
             )
-        if not self.resumable and not self.whole:
-            shutil.rmtree(self.path, ignore_errors=True)
-            self.scratch.mkdir(parents=True)
+        if self.whole:
+            return
+        if self.path.exists() and not self.scratch.is_dir():
+            raise UserError(
+                f"{self.path} exists already and is no unfinished harvest.", "Move it, or choose another name."
+            )
+        self.scratch.mkdir(parents=True, exist_ok=True)
+        self._lock = _lock(self.scratch / "lock")
+        if not self.resumable:
+            self._clear()
 
     @property
     def resumable(self) -> bool:
@@ -94,13 +105,45 @@ class Partial:
 
     def publish(self) -> None:
         """Give the finished folder its name."""
+        self._unlock()
         shutil.rmtree(self.scratch, ignore_errors=True)
         publish_folder(self.path, self.out)
 
     def leave(self) -> None:
         """Keep what can be resumed, and remove anything else."""
+        self._unlock()
         if not self.resumable and not self.whole:
             shutil.rmtree(self.path, ignore_errors=True)
+
+    def _clear(self) -> None:
+        """Remove what a harvest that was killed early has left."""
+        for file in (*self.path.iterdir(), *self.scratch.iterdir()):
+            if file.is_file() and file.name != "lock":
+                file.unlink()
+
+    def _unlock(self) -> None:
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+
+def _lock(path: Path) -> BinaryIO:
+    """Hold a lock that the system lets go of when the process ends, however it ends; none where there is no such lock."""
+    file = path.open("wb")
+    try:
+        import fcntl
+    except ImportError:  # Windows, where the open scratch files themselves are in the way of a second process
+        return file
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        file.close()
+        if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+            raise UserError(
+                f"Another process is harvesting into {path.parent.parent}.", "Wait for it, or choose another name."
+            ) from error
+        return path.open("wb")  # a file system without locks
+    return file
 
 
 def unfinished(out: Path) -> bool:
