@@ -66,9 +66,13 @@ def lines(summary: dict[str, Any]) -> list[str]:
         state = "" if pin["enabled"] else "  muted"
         text.append(f"  pinned   {pin['feature']:>7}  {pin['mode']} {pin['strength']:g}{state}  {pin['label']}")
     text.append(
-        f"  {len(summary['labels'])} labels, {summary['notes']} features with notes, {summary['answers']} answers"
+        f"  {len(summary['labels'])} labels of your own, {summary['notes']} features with notes, {summary['answers']} answers"
     )
-    text.extend(f"  prompt   {_one_line(prompt)}" for prompt in (summary["prompt"], *summary["prompts"]) if prompt)
+    text.extend(
+        f"  prompt   {_one_line(prompt)}"
+        for prompt in dict.fromkeys((summary["prompt"], *summary["prompts"]))
+        if prompt
+    )
     return text
 
 
