@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
-from PySide6.QtGui import QDragEnterEvent, QDropEvent
+from PySide6.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtGui import QDragEnterEvent, QDropEvent, QKeyEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QApplication, QComboBox, QLineEdit, QSlider, QWidget
 from pytestqt.qtbot import QtBot
@@ -170,3 +170,19 @@ def test_the_welcome_page_is_walked_by_keyboard(window: MainWindow) -> None:
         if isinstance(focus, LinkRow):
             seen.add(focus.accessibleName())
     assert {"Open a model…", "Open an SAE…", "Open a harvest…", "Open a session…"} <= seen
+
+
+def test_the_palette_opens_while_a_text_is_written(window: MainWindow, qtbot: QtBot) -> None:
+    """On X11 a text field takes Ctrl+K for "delete to the end of the line"."""
+    window.show_docks()
+    field = QLineEdit("some words", window)
+    field.show()
+    field.setFocus()
+    override = QKeyEvent(QEvent.Type.ShortcutOverride, Qt.Key.Key_K, Qt.KeyboardModifier.ControlModifier)
+    override.ignore()
+    QApplication.sendEvent(field, override)
+    assert not override.isAccepted(), "the field would swallow the key"
+    undo = QKeyEvent(QEvent.Type.ShortcutOverride, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    undo.ignore()
+    QApplication.sendEvent(field, undo)
+    assert undo.isAccepted(), "undo in a field undoes what was typed there"

@@ -47,7 +47,8 @@ class Docks(QMainWindow):
         centre.setFixedWidth(0)
         self.setCentralWidget(centre)
         self.setTabPosition(Qt.DockWidgetArea.AllDockWidgetAreas, QTabWidget.TabPosition.North)
-        self._fresh = True
+        self._fresh = True  # not on the screen yet
+        self._kept: QByteArray | None = None
         self._specs = {spec.id: spec for spec in panels}
         self._docks = {spec.id: self._make(spec, workspace, commands) for spec in panels}
         self._standard_layout()
@@ -87,9 +88,10 @@ class Docks(QMainWindow):
 
     def restore(self, state: QByteArray) -> None:
         """Arrange the docks as they were; a state of another version changes nothing."""
-        self._fresh = False
         if not self.restoreState(state, LAYOUT_VERSION):
             self._standard_layout()
+        elif self._fresh:
+            self._kept = state  # once more when there is room: widths that don't fit yet are lost
         self._dress()
 
     def reset(self) -> None:
@@ -144,6 +146,14 @@ class Docks(QMainWindow):
         self._dress()
         self._share_width()
 
+    def _arrange(self) -> None:
+        """The first layout with the size that the window really has."""
+        if self._kept is None:
+            self._share_width()
+        else:
+            self.restoreState(self._kept, LAYOUT_VERSION)
+            self._dress()
+
     def _share_width(self) -> None:
         """Give the columns their standard shares; Qt lays docks out only once they are on the screen."""
         fronts = [dock for dock in self._docks.values() if not dock.isHidden() and not dock.isFloating()]
@@ -163,7 +173,7 @@ class Docks(QMainWindow):
     def showEvent(self, event: QShowEvent) -> None:
         if self._fresh:
             self._fresh = False
-            QTimer.singleShot(0, self, self._share_width)
+            QTimer.singleShot(0, self, self._arrange)
 
     def _is_front(self, id: str) -> bool:
         return not self._docks[id].visibleRegion().isEmpty()

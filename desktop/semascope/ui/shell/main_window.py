@@ -18,6 +18,7 @@ from semascope.ui.shell import window_commands
 from semascope.ui.shell.acts import Acts
 from semascope.ui.shell.docks import Docks
 from semascope.ui.shell.drop import DropVeil
+from semascope.ui.shell.key_guard import KeyGuard
 from semascope.ui.shell.layout_store import LayoutStore
 from semascope.ui.shell.menus import Menus
 from semascope.ui.shell.recent_commands import RecentCommands
@@ -68,6 +69,7 @@ class MainWindow(QMainWindow):
         self._veil = DropVeil(self, self.open_paths)
         window_commands.add_all(self, self.commands)
         self._recents = RecentCommands(workspace, self.commands, recent)
+        self._guard = KeyGuard(self.commands, self)
         self._menus = Menus(self.menuBar(), self.commands, self)
         self._connect()
         self._restore_layout()
