@@ -69,4 +69,3 @@ def _large_digits() -> QFont:
     font.setWeight(QFont.Weight.Medium)
     font.setPixelSize(round(font.pixelSize() * 1.12))
     return font
-
