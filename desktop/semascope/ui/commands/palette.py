@@ -52,10 +52,10 @@ class Palette(QFrame):
         self.field.clear()
         self._search("")
         window = self._window
-        width = min(round(WIDTH * theme().scale), window.width() - theme().spacing(8))
-        height = theme().row * ROWS + self.field.sizeHint().height() + theme().spacing(8)
         corner = window.mapToGlobal(window.rect().topLeft())
-        self.setGeometry(corner.x() + (window.width() - width) // 2, corner.y() + theme().spacing(12), width, height)
+        width = min(round(WIDTH * theme().scale), window.width() - theme().spacing(8))
+        self.setFixedWidth(width)
+        self.move(corner.x() + (window.width() - width) // 2, corner.y() + theme().spacing(12))
         self.show()
         self.field.setFocus(Qt.FocusReason.PopupFocusReason)
 
@@ -73,6 +73,13 @@ class Palette(QFrame):
                 item.setFlags(item.flags() & ~Qt.ItemFlag.ItemIsEnabled)
             self.list.addItem(item)
         self.list.setCurrentRow(self._next_enabled(-1, 1))
+        self._fit()
+
+    def _fit(self) -> None:
+        """As high as what was found."""
+        self.list.setVisible(self.list.count() > 0)
+        self.list.setFixedHeight(theme().row * min(ROWS, self.list.count()))
+        self.adjustSize()
 
     def _ranked(self, query: str) -> list[Command]:
         recent = {id: place for place, id in enumerate(self._commands.recent())}

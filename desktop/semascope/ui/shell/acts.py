@@ -111,6 +111,9 @@ class Acts:
 
     # --- view and help ----------------------------------------------------------------------------------------
 
+    def shows_panel(self, id: str) -> bool:
+        return self._window.docks.is_shown(id)
+
     def toggle_panel(self, id: str) -> None:
         self._window.show_docks()
         self._window.docks.toggle(id)

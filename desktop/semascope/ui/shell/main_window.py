@@ -57,6 +57,7 @@ class MainWindow(QMainWindow):
         self.layout_store = LayoutStore()
         self.acts = Acts(self)
         self.finder = Palette(self.commands, self)
+        window_commands.add_all(self, self.commands)  # before the panels': the palette lists them first
         self.docks = Docks(panels, workspace, self.commands)
         self.welcome = Welcome(self.commands, recent)
         self.status = StatusStrip(workspace)
@@ -67,7 +68,6 @@ class MainWindow(QMainWindow):
         self._assemble()
         self.toast = Toast(self)
         self._veil = DropVeil(self, self.open_paths)
-        window_commands.add_all(self, self.commands)
         self._recents = RecentCommands(workspace, self.commands, recent)
         self._guard = KeyGuard(self.commands, self)
         self._menus = Menus(self.menuBar(), self.commands, self)

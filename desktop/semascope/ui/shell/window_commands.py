@@ -1,4 +1,4 @@
-"""The commands of the window itself: open, save, undo, what is shown, theme and size. Panels add their own."""
+"""The commands of the window itself: open, save, undo, what is shown, theme and size. Panels add their own, after these."""
 
 from __future__ import annotations
 
@@ -57,11 +57,11 @@ def _edits(w: MainWindow) -> list[Command]:
 
 
 def _views(w: MainWindow) -> list[Command]:
-    docks, settings = w.docks, w.settings
+    settings = w.settings
     panels = [
         Command(f"view.{spec.id}", spec.title, f"Show or hide the panel {spec.title}.",
                 partial(w.acts.toggle_panel, spec.id), f"Alt+{number}", "View",
-                checked=partial(docks.is_shown, spec.id), words="panel show hide dock")
+                checked=partial(w.acts.shows_panel, spec.id), words="panel show hide dock")
         for number, spec in enumerate(PANELS, 1)
     ]  # fmt: skip
     themes = [
