@@ -113,7 +113,9 @@ def build(app: QApplication) -> tuple[MainWindow, Recovery]:
 def _choose_platform(screenshot: Path | None) -> None:
     if screenshot:
         os.environ["QT_QPA_PLATFORM"] = "offscreen"
-        os.environ.setdefault("QT_LOGGING_RULES", "default.warning=false")  # it warns of each window that it has no hints
+        os.environ.setdefault(
+            "QT_LOGGING_RULES", "default.warning=false"
+        )  # it warns of each window that it has no hints
     elif (
         sys.platform.startswith("linux")
         and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

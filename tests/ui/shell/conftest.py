@@ -21,9 +21,7 @@ SLOW = 90_000  # milliseconds that the engine may take on a loaded machine
 
 
 @pytest.fixture
-def window(
-    qtbot: QtBot, qapp: QApplication, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[MainWindow]:
+def window(qtbot: QtBot, qapp: QApplication, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MainWindow]:
     """A window with nothing open, shown."""
     monkeypatch.setenv("SEMASCOPE_BASEDIR", str(tmp_path / "profile"))
     themes().set("light")
