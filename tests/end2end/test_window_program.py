@@ -84,6 +84,36 @@ def test_a_signal_ends_it_well_in_the_middle_of_a_job(
     assert list((tmp_path / "profile" / "state" / "running").glob("*")) == []
 
 
+def test_nobody_waits_for_a_model_to_be_loaded_in_order_to_leave(
+    environment: dict[str, str], demo_model_path: Path, small_harvest_path: Path
+) -> None:
+    code = (
+        "import sys, time\n"
+        "from pathlib import Path\n"
+        "from semascope.jobs.engine import Engine\n"
+        "from semascope.ui import application\n"
+        "Engine._open_model = lambda self, request: (print('loading', flush=True), time.sleep(600))\n"
+        "sys.exit(application.run([Path(path) for path in sys.argv[1:]]))\n"
+    )
+    program = subprocess.Popen(
+        [sys.executable, "-c", code, str(small_harvest_path), str(demo_model_path)],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert program.stdout is not None
+    assert program.stdout.readline().strip() == "loading"
+    began = time.monotonic()
+    program.send_signal(signal.SIGTERM)
+    _, errors = program.communicate(timeout=LONGEST)
+    assert program.returncode == 0, errors
+    assert time.monotonic() - began < 60
+    saved = list((Path(environment["SEMASCOPE_BASEDIR"]) / "data" / "sessions").glob("*"))
+    assert len(saved) == 1, "one whole file, no log beside it"
+    assert read_session(saved[0]).harvest is not None
+
+
 def test_the_window_stands_before_torch_is_imported(environment: dict[str, str], demo_model_path: Path) -> None:
     code = (
         "import sys\n"

@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from PySide6.QtCore import QTimer
 from PySide6.QtGui import QIcon
@@ -30,7 +31,6 @@ from semascope.ui.shell.main_window import MainWindow
 from semascope.ui.theme import themes
 
 _EXPOSURE_POLL, _LONGEST_EXPOSURE = 5, 2000  # milliseconds
-_LONGEST_STOP = 20.0  # seconds
 
 
 def run(opened: Sequence[Path] = (), *, demo: bool = False, screenshot: Path | None = None) -> int:
@@ -69,12 +69,21 @@ def run(opened: Sequence[Path] = (), *, demo: bool = False, screenshot: Path | N
     try:
         status = app.exec()
     finally:
-        window.workspace.bridge.close(_LONGEST_STOP)  # ended already, unless the desktop itself ended the loop
+        ended = window.workspace.bridge.close(timeout=0)
         collector.remove()
         interrupts.remove()
         hooks.remove()
     recovery.ended_well()
-    return photographer.status if photographer and not status else status
+    status = photographer.status if photographer and not status else status
+    return status if ended else _leave(window.workspace, status)
+
+
+def _leave(workspace: Workspace, status: int) -> NoReturn:
+    """End the process although the engine is still loading something: it writes nothing, and the session is saved."""
+    workspace.bridge.pool.close()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 def application() -> QApplication:

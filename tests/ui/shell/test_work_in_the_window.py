@@ -41,11 +41,12 @@ def test_a_harvest_from_the_form_to_its_first_page(
     begin_harvest(window, qtbot, small_corpus_path, out)
     qtbot.waitUntil(lambda: "Harvest small.jsonl" in window.status.text, timeout=SLOW)
     assert window.docks.is_shown("jobs")
-    qtbot.waitUntil(lambda: window.workspace.harvest is not None, timeout=4 * SLOW)
+    qtbot.waitUntil(lambda: window.workspace.harvest is not None or window.toast.text != "", timeout=SLOW)
+    assert "ready" in window.toast.text
+    qtbot.waitUntil(lambda: window.workspace.harvest is not None, timeout=SLOW)
     assert window.workspace.harvest is not None
     assert window.workspace.harvest.path == out
     assert window.workspace.harvest.features == 512
-    assert "ready" in window.toast.text
 
 
 def test_a_harvest_is_paused_and_cancelled_from_the_strip(laboratory: MainWindow, qtbot: QtBot, tmp_path: Path) -> None:

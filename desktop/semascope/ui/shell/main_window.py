@@ -28,6 +28,7 @@ from semascope.ui.shell.welcome import Welcome
 from semascope.ui.widgets.toast import Toast
 
 STANDARD_SIZE = (1480, 920)
+_PATIENCE = 6000  # milliseconds that closing waits for what cannot be stopped
 _STOP_POLL = 30  # milliseconds between two looks at whether the engine has stopped
 
 
@@ -148,9 +149,13 @@ class MainWindow(QMainWindow):
         self.workspace.save_and_release()
         self._stop()
 
-    def _stop(self) -> None:
-        if not self.workspace.bridge.close(timeout=0):
-            QTimer.singleShot(_STOP_POLL, self, self._stop)
+    def _stop(self, waited: int = 0) -> None:
+        """Look again and again whether the engine has ended. A job ends at its next step; a model that is being loaded
+        has none, and nobody should have to wait for it to be loaded in order to leave."""
+        bridge = self.workspace.bridge
+        in_steps = any(record.steps for record in bridge.running())
+        if not bridge.close(timeout=0) and (in_steps or waited < _PATIENCE):
+            QTimer.singleShot(_STOP_POLL, self, lambda: self._stop(waited + _STOP_POLL))
             return
         self.hide()
         self.closed.emit()
