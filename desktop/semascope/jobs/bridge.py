@@ -107,9 +107,13 @@ class Bridge(QObject):
         """Titled jobs that are not over, in the order they were asked for."""
         return [ticket.record for ticket in self._tickets.values() if not ticket.record.over]
 
+    def stop(self, timeout: float | None = None) -> bool:
+        """Cancel all jobs and wait for the engine lane; True when it has ended. The disk pool goes on."""
+        return self.lane.close(timeout)
+
     def close(self, timeout: float | None = None) -> bool:
         """Cancel all jobs and wait; True when both the lane and the pool have ended."""
-        if not self.lane.close(timeout):
+        if not self.stop(timeout):
             return False
         self.pool.close()
         return True

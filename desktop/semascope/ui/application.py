@@ -69,18 +69,17 @@ def run(opened: Sequence[Path] = (), *, demo: bool = False, screenshot: Path | N
     try:
         status = app.exec()
     finally:
-        ended = window.workspace.bridge.close(timeout=0)
+        ended = window.workspace.bridge.stop(timeout=0)
         collector.remove()
         interrupts.remove()
         hooks.remove()
     recovery.ended_well()
     status = photographer.status if photographer and not status else status
-    return status if ended else _leave(window.workspace, status)
+    return status if ended else _leave(status)
 
 
-def _leave(workspace: Workspace, status: int) -> NoReturn:
+def _leave(status: int) -> NoReturn:
     """End the process although the engine is still loading something: it writes nothing, and the session is saved."""
-    workspace.bridge.pool.close()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)

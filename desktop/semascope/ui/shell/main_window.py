@@ -146,7 +146,7 @@ class MainWindow(QMainWindow):
         self.layout_store.write(self.saveGeometry(), self.docks.state())
         self.status.say_stopping()
         self._stack.setEnabled(False)  # what is changed from here on would not be saved
-        self.workspace.save_and_release()
+        self.workspace.save()
         self._stop()
 
     def _stop(self, waited: int = 0) -> None:
@@ -154,9 +154,11 @@ class MainWindow(QMainWindow):
         has none, and nobody should have to wait for it to be loaded in order to leave."""
         bridge = self.workspace.bridge
         in_steps = any(record.steps for record in bridge.running())
-        if not bridge.close(timeout=0) and (in_steps or waited < _PATIENCE):
+        if not bridge.stop(timeout=0) and (in_steps or waited < _PATIENCE):
             QTimer.singleShot(_STOP_POLL, self, lambda: self._stop(waited + _STOP_POLL))
             return
+        self.workspace.save_and_release()  # what arrived while it was stopping is in it too
+        bridge.pool.close()
         self.hide()
         self.closed.emit()
 
