@@ -8,24 +8,26 @@ from semascope.core.errors import UserError
 from semascope.core.saes.fit import fits
 
 if TYPE_CHECKING:
-    from semascope.core.models.hookpoint import HookPoint
     from semascope.core.models.model import LanguageModel
+    from semascope.core.saes.fitted import FittedSAE
     from semascope.core.saes.sae import SAE
 
 
-def check_fit(model: LanguageModel, sae: SAE) -> HookPoint:
-    """The hook point at which `sae` reads `model`.
+def fit(model: LanguageModel, sae: SAE) -> FittedSAE:
+    """`sae` as it reads and writes `model`.
 
     Raises:
-        UserError: The SAE names no hook point, its layer isn't in the model, or its width is another.
+        UserError: The SAE names no hook point, a layer or a place isn't in the model, or a width is another.
     """
+    from semascope.core.saes.fitted import FittedSAE  # here, since it imports torch
+
     config = sae.config
-    read, given = config.hook_point, config.hook_out or config.hook_point
-    widths = [model.width(place) if place and place.layer < model.n_layers else None for place in (read, given)]
-    problems = fits(config, model.n_layers, widths[0], model.name, out_width=widths[1])
-    if read is None:
-        raise UserError(problems[0], "Choose an SAE that was made for one of the model's hook points.")
+    problems = fits(config, model.n_layers, model.width, model.name, model.image_layers)
+    if not config.reads:
+        raise UserError(problems[0], "Say where it reads, or choose an SAE that says so.")
     if problems:
         made_for = f", {config.model_name}" if config.model_name else ""
         raise UserError(problems[0], f"Open the model it was trained on{made_for}.")
-    return read
+    for hooks in (config.reads, config.writes):
+        model.width(hooks)  # a place that this family of models lacks says so itself
+    return FittedSAE(model, sae)

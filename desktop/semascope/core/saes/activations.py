@@ -101,16 +101,30 @@ class Gated(Activation):
 
 
 class TopK(Activation):
-    """The k largest p of each token, and of those the positive ones; all others 0."""
+    """The k largest p of each token, and of those the positive ones; all others 0.
+
+    Attributes:
+        k: How many.
+        rectify: False keeps negative ones among the k, too.
+        weight: (m,), or None: the k largest are those of p · weight.
+    """
 
     independent = False
 
-    def __init__(self, k: int) -> None:
-        self.k = k
+    def __init__(self, k: int, *, rectify: bool = True, weight: Tensor | None = None) -> None:
+        self.k, self.rectify, self.weight = k, rectify, weight
+
+    @property
+    def parameters(self) -> dict[str, Tensor]:
+        return {} if self.weight is None else {"selection_weight": self.weight}
 
     def apply_(self, p: Tensor) -> None:
-        top = p.topk(self.k, dim=-1, sorted=False)
-        p.zero_().scatter_(-1, top.indices, top.values.relu_())
+        if self.weight is None:
+            values, ids = p.topk(self.k, dim=-1, sorted=False)
+        else:
+            ids = (p * self.weight).topk(self.k, dim=-1, sorted=False).indices
+            values = p.gather(-1, ids)
+        p.zero_().scatter_(-1, ids, values.relu_() if self.rectify else values)
 
 
 class AbsTopK(Activation):
@@ -152,9 +166,9 @@ def make_activation(config: SAEConfig, parameters: Mapping[str, Tensor]) -> Acti
             return JumpReLU(parameters["threshold"])
         case "gated":
             return Gated(parameters["b_gate"], parameters["r_mag"], parameters["b_mag"])
-    top: Callable[[int], Activation] | None = {"topk": TopK, "abstopk": AbsTopK, "groupmax": GroupMax}.get(
-        config.activation
-    )
+        case "topk" if config.k is not None:
+            return TopK(config.k, rectify=config.rectify, weight=parameters.get("selection_weight"))
+    top: Callable[[int], Activation] | None = {"abstopk": AbsTopK, "groupmax": GroupMax}.get(config.activation)
     if top is None or config.k is None:
         raise ValueError(f"no activation function {config.activation!r} with k={config.k}")
     return top(config.k)

@@ -2,31 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
+from semascope.core.models.hookpoint import HookPoint
 from semascope.core.saes.config import SAEConfig
 
+Widths = Callable[[HookPoint], int | None]
+"""The width of a model's activations at a hook point; None where it is not known."""
 
-def fits(
-    config: SAEConfig, layers: int, width: int | None, model: str = "this model", out_width: int | None = None
-) -> list[str]:
+
+def fits(config: SAEConfig, layers: int, width: Widths, model: str = "this model", images: int = 0) -> list[str]:
     """What keeps an SAE from being used on a model; nothing when it fits.
 
     Args:
         config: The SAE.
         layers: Number of the model's blocks.
-        width: Width of the model's activations at the SAE's hook point (d_model everywhere but at attn_z); None when unknown.
+        width: How wide the model's activations are; it may raise nothing for layers that are there.
         model: The model's name, for the sentences.
-        out_width: The same where a transcoder's output belongs; None takes `width`.
+        images: Number of blocks of its image tower, 0 for none.
     """
-    if config.hook_point is None:
+    if not config.reads:
         return list(config.problems) or ["This SAE does not say which layer and hook point it was made for."]
-    problems = [
-        f"This SAE belongs to layer {layer}; the layers of {model} are 0 to {layers - 1}."
-        for layer in sorted({place.layer for place in (config.hook_point, config.hook_out) if place})
-        if layer >= layers
-    ]
-    if width not in (None, config.d_in):
-        problems.append(f"This SAE reads activations of width {config.d_in}; {model} has {width}.")
-    out_width = width if out_width is None else out_width
-    if config.is_transcoder and out_width not in (None, config.d_out):
-        problems.append(f"This SAE gives activations of width {config.d_out}; {model} has {out_width}.")
-    return problems
+    return list(dict.fromkeys(_misfits(config, layers, width, model, images)))
+
+
+def _misfits(config: SAEConfig, layers: int, width: Widths, model: str, images: int) -> Iterator[str]:
+    for place, wanted, verb in (
+        *((place, config.d_in, "reads") for place in config.reads),
+        *((place, config.d_out, "gives") for place in config.writes if config.is_transcoder),
+    ):
+        blocks = images if place.tower else layers
+        if place.tower and not images:
+            yield f"This SAE belongs to an image tower; {model} has none."
+        elif place.layer >= blocks:
+            whose = f"the image tower of {model}" if place.tower else model
+            yield f"This SAE belongs to layer {place.layer}; the layers of {whose} are 0 to {blocks - 1}."
+        elif config.head is None and (there := width(place)) not in (None, wanted):
+            yield f"This SAE {verb} activations of width {wanted}; {model} has {there} at {place}."

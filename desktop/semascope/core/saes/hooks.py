@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from semascope.core.models.hookpoint import HookPoint
+from semascope.core.models.hookpoint import HookPoint, Hooks
 
 
 class Place(NamedTuple):
@@ -19,6 +19,11 @@ class Place(NamedTuple):
 
     hook: HookPoint | None
     problem: str = ""
+
+    @property
+    def hooks(self) -> Hooks:
+        """The hook point by itself, () for none."""
+        return () if self.hook is None else (self.hook,)
 
 
 def place_problems(*places: Place) -> list[str]:
@@ -30,84 +35,128 @@ NOWHERE = Place(None, "It does not say which layer and hook point it was made fo
 
 _LENS = {
     "resid_pre": "hook_resid_pre",
+    "resid_mid": "hook_resid_mid",
     "resid_post": "hook_resid_post",
-    "mlp_in": "mlp.hook_in",
-    "mlp_out": "hook_mlp_out",
+    "attn_norm": "ln1.hook_normalized",
     "attn_z": "attn.hook_z",
     "attn_out": "hook_attn_out",
+    "mlp_in": "mlp.hook_in",
+    "mlp_norm": "ln2.hook_normalized",
+    "mlp_act": "mlp.hook_post",
+    "mlp_out": "hook_mlp_out",
+    "mlp_raw": "mlp.hook_out",
+    "attn_in": "attn.hook_in",
+    "attn_raw": "attn.hook_out",
 }
-_FROM_LENS = {lens: site for site, lens in _LENS.items()}
+# The inputs of attention and MLP before their norms are the residual stream, whatever they are called.
+_FROM_LENS = {lens: site for site, lens in _LENS.items()} | {"hook_attn_in": "resid_pre", "hook_mlp_in": "resid_mid"}
 
-# Real places that are no hook point of ours, and what they are.
 _LENS_ELSEWHERE = {
-    "hook_resid_mid": "the residual stream between attention and MLP",
-    "hook_mlp_in": "the residual stream before the MLP's norm",
-    "hook_attn_in": "the residual stream before the attention's norm",
-    "ln1.hook_normalized": "the attention's input before the norm's gain",
-    "ln2.hook_normalized": "the MLP's input before the norm's gain",
-    "mlp.hook_post": "the hidden neurons of the MLP",
     "mlp.hook_pre": "the hidden neurons of the MLP before their activation function",
+    "attn.hook_q": "the queries of the attention heads",
+    "attn.hook_k": "the keys of the attention heads",
+    "attn.hook_v": "the values of the attention heads",
+    "attn.hook_result": "what each attention head adds by itself",
 }
 
 
 def transformer_lens_name(hook: HookPoint) -> str:
-    """What TransformerLens and SAELens call `hook`, for instance "blocks.15.hook_resid_post"."""
-    return f"blocks.{hook.layer}.{_LENS[hook.site]}"
+    """What TransformerLens and SAELens call `hook`, for instance "blocks.15.hook_resid_post"; "" in an image tower."""
+    if hook.tower:
+        return ""
+    return "hook_embed" if hook.site == "embed" else f"blocks.{hook.layer}.{_LENS[hook.site]}"
 
 
-def from_transformer_lens(name: str, model_name: str = "") -> Place:
-    """The hook point of a TransformerLens name such as "blocks.15.hook_resid_post"."""
+def from_transformer_lens(name: str, model_name: str = "", tower: str = "") -> Place:
+    """The hook point of a TransformerLens name such as "blocks.15.hook_resid_post".
+
+    SAELens also runs plain `transformers` models; then the name is a module's path, and means its output.
+    """
     if name == "hook_embed":
-        # Without learned positions the embedding is the first block's input; GPT-2 and its like add positions to it.
-        return Place(HookPoint("resid_pre", 0)) if is_gemma(model_name) else _elsewhere(name, "the token embedding")
+        # Gemma adds no positions: its embedding, with its factor, is the first block's input.
+        return Place(HookPoint("resid_pre", 0) if is_gemma(model_name) else HookPoint("embed", 0, tower))
     match = re.fullmatch(r"blocks\.(\d{1,4})\.(.{1,80})", name)
     if match is None:
-        return _unknown(name)
+        return from_module(name, "output", model_name) if "." in name else _unknown(name)
     layer, place = int(match[1]), match[2]
-    if site := _FROM_LENS.get(place):
-        return Place(HookPoint(site, layer))
-    if place == "mlp.hook_out":
-        if has_post_norms(model_name):
-            return _elsewhere(name, "the MLP's output before the norm that follows it")
-        return Place(HookPoint("mlp_out", layer))
+    site = _FROM_LENS.get(place)
+    if site in ("mlp_raw", "attn_raw") and not has_post_norms(model_name):
+        site = site.replace("raw", "out")  # the same place where no norm follows
+    if site:
+        return Place(HookPoint(site, layer, tower))
     return _elsewhere(name, _LENS_ELSEWHERE[place]) if place in _LENS_ELSEWHERE else _unknown(name)
 
 
-_BLOCK = r"(?:[a-z_]+\.)*?(?:layers|h)\.(\d{1,4})"
-_ATTENTION = r"(?:self_attn|attn|attention)"
-_PROJECTION = r"(?:o_proj|c_proj|dense)"
+_BLOCK = r"(?P<above>(?:[a-z_]+\.)*?)(?:layers|layer|h|blocks)\.(?P<layer>\d{1,4})"
+_ATTENTION = r"(?:self_attn|attn|attention|linear_attn)"
+_VISION = ("vision", "visual")
 
 
 def from_module_side(name: str, model_name: str = "") -> Place:
     """The hook point of a module path and side such as "model.layers.15.self_attn.o_proj.input"."""
-    match = re.fullmatch(_BLOCK + r"(?:\.(.{1,80}))?\.(input|output)", name)
+    path, _, side = name.rpartition(".")
+    if side not in ("input", "output"):
+        return _unknown(name)
+    if path.rsplit(".", 1)[-1] in ("embed_tokens", "embed_in") and side == "output":
+        return Place(HookPoint("resid_pre", 0))  # rotary models: the embedding is the first block's input
+    if path.rsplit(".", 1)[-1] == "wte" and side == "output":
+        return Place(HookPoint("embed", 0))
+    match = re.fullmatch(_BLOCK + r"(?:\.(?P<module>.{1,80}))?", path)
     if match is None:
         return _unknown(name)
-    layer, module, side = int(match[1]), match[2], match[3]
-    if module is None:
-        return Place(HookPoint("resid_pre" if side == "input" else "resid_post", layer))
-    if re.fullmatch(rf"{_ATTENTION}\.{_PROJECTION}", module) and side == "input":
-        return Place(HookPoint("attn_z", layer))
-    if (module, side) in (("mlp", "input"), ("pre_feedforward_layernorm", "output")):
-        return Place(HookPoint("mlp_in", layer))
-    if module == "post_feedforward_layernorm" and side == "output":
-        return Place(HookPoint("mlp_out", layer))
-    if module == "post_attention_layernorm" and side == "output":
-        # One name, two places: Gemma 2 and later norm what attention adds, Llama norms what the MLP is given.
-        return Place(HookPoint("attn_out" if has_post_norms(model_name) else "mlp_in", layer))
-    if module == "pre_feedforward_layernorm" and side == "input":
-        return _elsewhere(name, _LENS_ELSEWHERE["hook_mlp_in"])
-    if side == "output" and (module == "mlp" or re.fullmatch(_ATTENTION, module)):
-        if has_post_norms(model_name):
-            return _elsewhere(name, f"the output of {module} before the norm that follows it")
-        return Place(HookPoint("mlp_out" if module == "mlp" else "attn_out", layer))
-    return _unknown(name)
+    tower = "vision" if any(word in match["above"] for word in _VISION) else ""
+    site = _site_of_module(match["module"] or "", side, has_post_norms(model_name))
+    return Place(HookPoint(site, int(match["layer"]), tower)) if site else _unknown(name)
+
+
+def _site_of_module(module: str, side: str, post_norms: bool) -> str:
+    """The site at one side of a module within a block, "" where there is none.
+
+    Args:
+        module: The module's path within the block, "" for the block itself.
+        side: "input" or "output".
+        post_norms: Whether the model norms what attention and MLP give before adding it, as Gemma 2 and later do.
+    """
+    if re.fullmatch(_ATTENTION + r"\.(?:o_proj|c_proj|dense|out_proj|output\.dense)", module):
+        module = "attention projection"
+    elif re.fullmatch(r"mlp\.(?:down_proj|c_proj|dense_4h_to_h|fc2|linear_fc2)", module):
+        module = "mlp projection"
+    elif re.fullmatch(_ATTENTION, module):
+        module = "attention"
+    # One name, two places: Gemma 2 and later norm what attention adds, Llama norms what the MLP is given.
+    if module == "post_attention_layernorm":
+        module = "attention's post-norm" if post_norms else "mlp's norm"
+    out, raw = ("mlp_raw", "attn_raw") if post_norms else ("mlp_out", "attn_out")
+    return {
+        ("", "input"): "resid_pre",
+        ("", "output"): "resid_post",
+        ("input_layernorm", "input"): "resid_pre",
+        ("ln_1", "input"): "resid_pre",
+        ("input_layernorm", "output"): "attn_in",
+        ("ln_1", "output"): "attn_in",
+        ("attention", "input"): "attn_in",
+        ("attention projection", "input"): "attn_z",
+        ("attention projection", "output"): raw,
+        ("attention", "output"): raw,
+        ("attention's post-norm", "input"): "attn_raw",
+        ("attention's post-norm", "output"): "attn_out",
+        ("mlp's norm", "input"): "resid_mid",
+        ("ln_2", "input"): "resid_mid",
+        ("pre_feedforward_layernorm", "input"): "resid_mid",
+        ("mlp's norm", "output"): "mlp_in",
+        ("ln_2", "output"): "mlp_in",
+        ("pre_feedforward_layernorm", "output"): "mlp_in",
+        ("mlp", "input"): "mlp_in",
+        ("mlp projection", "input"): "mlp_act",
+        ("mlp projection", "output"): out,
+        ("mlp", "output"): out,
+        ("post_feedforward_layernorm", "input"): "mlp_raw",
+        ("post_feedforward_layernorm", "output"): "mlp_out",
+    }.get((module, side), "")
 
 
 def from_module(name: str, side: str, model_name: str = "") -> Place:
     """The hook point on one side of a module whose path carries none, such as "layers.15" or "h.3.mlp"."""
-    if name.rsplit(".", 1)[-1] in ("embed_tokens", "embed_in") and side == "output":
-        return Place(HookPoint("resid_pre", 0))  # rotary models: the embedding is the first block's input
     return from_module_side(f"{name}.{side}", model_name)
 
 

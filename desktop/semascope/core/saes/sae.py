@@ -4,14 +4,19 @@
 
 One type for every release: `formats` brings its tensors into this shape, `activations` and `normalise` hold what differs.
 Raw model activations go in and come out; f is in the SAE's own units. Leading dimensions are free, any float dtype goes in,
-float32 comes out. It computes only; which model it fits is in `fit`, how it steers in `core.steering`.
+float32 comes out. It computes only; which model it fits is in `fit`, how it reads one in `fitted`, how it steers in
+`core.steering`. One with several encoders or hook points is in `layered`.
+
+Its matrices may be larger than the memory: left as the file maps them (`mapped`), in the dtype of the file, they are
+turned into numbers to compute with a block of features at a time.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor
@@ -22,6 +27,7 @@ from semascope.core.saes.config import SAEConfig
 from semascope.core.saes.normalise import PER_TOKEN, Scale, normalise
 
 _LINEAR = frozenset({"W_enc", "b_enc", "W_dec", "b_dec", "W_skip"})
+_MATRICES = frozenset({"W_enc", "W_dec"})
 
 _CHUNK = 1 << 25
 """Pre-activations handled at once: 128 MiB of float32, and a quarter as much again for a mask."""
@@ -42,7 +48,11 @@ class SAE:
         b_dec: Shape (d_out,).
         W_skip: Shape (d_in, d_out), or None.
         activation: From pre-activations to activations.
+        mapped: Whether W_enc and W_dec are still those of the file, and `device` and `dtype` what they become.
     """
+
+    sequential = False
+    """Whether an activation depends on the tokens before: then x's axis before the last is the sequence."""
 
     def __init__(
         self,
@@ -53,14 +63,23 @@ class SAE:
         fingerprint: str = "",
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
+        mapped: bool = False,
     ) -> None:
-        """Take `tensors` by the names above, plus those of the activation (threshold; b_gate, r_mag, b_mag)."""
-        own = {name: tensor.detach().to(device, dtype) for name, tensor in tensors.items() if name in _LINEAR}
+        """Take `tensors` by the names above, plus those of the activation (threshold; b_gate, r_mag, b_mag).
+
+        Where `mapped`, encoder and decoder stay where and as they are, and only blocks of them come to `device`.
+        """
+        stays = _MATRICES if mapped else frozenset()
+        own = {
+            name: tensor.detach() if name in stays else tensor.detach().to(device, dtype)
+            for name, tensor in tensors.items()
+            if name in _LINEAR
+        }
         self.config, self.path, self.fingerprint = config, path, fingerprint
-        self.device, self.dtype = own["W_dec"].device, dtype
-        self.W_enc = own["W_enc"].T.contiguous().T
-        self.b_enc = own["b_enc"] if "b_enc" in own else own["W_enc"].new_zeros(config.d_sae)
-        self.W_dec = own["W_dec"].contiguous()
+        self.device, self.dtype, self.mapped = own["b_dec"].device, dtype, mapped
+        self.W_enc = own["W_enc"] if mapped else own["W_enc"].T.contiguous().T
+        self.b_enc = own["b_enc"] if "b_enc" in own else own["b_dec"].new_zeros(config.d_sae)
+        self.W_dec = own["W_dec"] if mapped else own["W_dec"].contiguous()
         self.b_dec = own["b_dec"]
         self.W_skip = own.get("W_skip")
         self.activation = make_activation(
@@ -100,15 +119,21 @@ class SAE:
                 "Encode the same tokens first.",
             )
         rows = f.reshape(-1, f.shape[-1]).to(self.device, self.dtype)
-        x_hat = torch.addmm(self.b_dec, rows, self.W_dec).float()
+        x_hat = self._decode(rows).float()
         if isinstance(scale.factor, Tensor):
             x_hat = x_hat * scale.factor + scale.shift
         return x_hat.view(*f.shape[:-1], *(unit if f.shape[:-1] == tokens else self.b_dec.shape))
 
     def __call__(self, x: Tensor) -> Tensor:
         """decode(encode(x)), plus x W_skip where there is a skip connection; shape (…, d_out)."""
-        x_hat = self.decode(self.encode(x))
-        return x_hat if self.W_skip is None else x_hat + (x.to(self.device, self.dtype) @ self.W_skip).float()
+        return self.reconstruct(x)[0]
+
+    @torch.no_grad()
+    def reconstruct(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The whole reconstruction of x, skip connection included, and its activations: shapes (…, d_out), (…, m)."""
+        f = self.encode(x)
+        x_hat = self.decode(f)
+        return x_hat if self.W_skip is None else x_hat + (x.to(self.device, self.dtype) @ self.W_skip).float(), f
 
     @torch.no_grad()
     def encode_some(self, x: Tensor, ids: Tensor) -> Tensor:
@@ -116,14 +141,14 @@ class SAE:
         if not self.independent:
             return self.encode(x)[..., ids]
         x = self._enter(x)
-        p = torch.addmm(self.b_enc[ids], x, self.W_enc.T[ids].T).float()
+        p = torch.addmm(self.b_enc[ids], x, self._here(self.W_enc.T[ids.to(self.W_enc.device)]).T).float()
         self.activation.some(ids).apply_(p)
         return p.view(*self._last.tokens, len(ids))
 
     @torch.no_grad()
     def directions(self, x: Tensor, ids: Tensor) -> Tensor:
         """∂x̂/∂f of the features ids in raw model units: (1, k, d_out), or (…, k, d_out) where each token x has its scale."""
-        rows = self.W_dec[ids].float()
+        rows = self._here(self.W_dec[ids.to(self.W_dec.device)]).float()
         if self.config.normalize not in PER_TOKEN or self.config.is_transcoder:
             return rows[None]
         self._enter(x)
@@ -133,7 +158,20 @@ class SAE:
     @torch.no_grad()
     def decoder_norms(self) -> Tensor:
         """‖d_i‖ of every feature's decoder row, shape (m,), float32."""
-        return self.W_dec.float().square().sum(dim=-1).sqrt()
+        blocks = torch.split(self.W_dec, self._block)
+        return torch.cat([self._here(block).float().square().sum(dim=-1).sqrt() for block in blocks])
+
+    @torch.no_grad()
+    def written(self) -> Tensor:
+        """What each feature adds to the residual stream where its output goes there, shape (features, d_out)."""
+        return self.W_dec
+
+    def reread(self, config: SAEConfig) -> Self:
+        """This SAE with other settings of how it is read (`reading.Reading.apply`); the weights are shared."""
+        other = copy.copy(self)
+        other.config = config
+        other._enter(torch.empty(0, config.d_in))
+        return other
 
     def _enter(self, x: Tensor) -> Tensor:
         """What the encoder multiplies, shape (n, d_in); remembers how x was shaped and scaled."""
@@ -156,11 +194,34 @@ class SAE:
 
     def _activate(self, x: Tensor, f: Tensor) -> None:
         """Overwrite f, shape (n, m), with the activations of entered tokens x, shape (n, d_in)."""
-        if self.dtype == f.dtype:
+        if self.mapped:
+            for at in range(0, f.shape[-1], self._block):
+                part = slice(at, at + self._block)
+                f[:, part] = torch.addmm(self.b_enc[part], x, self._here(self.W_enc[:, part]))
+        elif self.dtype == f.dtype:
             torch.addmm(self.b_enc, x, self.W_enc, out=f)
         else:
             f.copy_(torch.addmm(self.b_enc, x, self.W_enc))
         self.activation.apply_(f)
+
+    def _decode(self, rows: Tensor) -> Tensor:
+        """f W_dec + b_dec for rows (n, m), in the dtype computed in."""
+        if not self.mapped:
+            return torch.addmm(self.b_dec, rows, self.W_dec)
+        x_hat = self.b_dec.expand(len(rows), -1)
+        for at in range(0, rows.shape[-1], self._block):
+            part = slice(at, at + self._block)
+            x_hat = torch.addmm(x_hat, rows[:, part], self._here(self.W_dec[part]))
+        return x_hat
+
+    @property
+    def _block(self) -> int:
+        """How many features' weights are turned into numbers at once."""
+        return max(1, _CHUNK // self.config.d_in)
+
+    def _here(self, part: Tensor) -> Tensor:
+        """A part of a matrix, to compute with."""
+        return part.to(self.device, self.dtype)
 
 
 class _Entered(NamedTuple):

@@ -19,6 +19,7 @@ from semascope import __version__
 from semascope.core.atomic import atomic_folder
 from semascope.core.errors import UserError, from_os_error
 from semascope.core.models.hookpoint import HookPoint
+from semascope.core.saes.facts import facts
 from semascope.core.saes.hooks import transformer_lens_name
 from semascope.core.saes.sae import SAE
 
@@ -127,7 +128,7 @@ def save_saelens(sae: SAE, folder: Path) -> None:
         hook_point=config.hook_point,
         hook_out=config.hook_out,
         model_name=config.model_name,
-        metadata={"prepend_bos": config.prepend_bos, **config.metadata},
+        metadata={"prepend_bos": config.prepend_bos, **facts(config)},
         apply_b_dec_to_input=config.apply_b_dec_to_input,
         normalize=config.normalize,
         options=options,

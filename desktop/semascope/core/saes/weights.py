@@ -1,4 +1,4 @@
-"""Reading the tensors that a `Layout` names: from .safetensors or .npz, in float32, in our orientation, every value a number.
+"""Reading the tensors that a `Layout` names, in our orientation, every value a number: from .safetensors, .npz or PyTorch files.
 
 Headers were checked against the file's size before this is called (`foreign.headers`), so what is allocated here is
 bounded by what lies on disk. Nothing is ever unpickled.
@@ -18,34 +18,55 @@ from torch import Tensor
 
 from semascope.core.errors import UserError, from_os_error
 from semascope.core.foreign.headers import broken
-from semascope.core.saes.formats.layout import Layout
+from semascope.core.foreign.torch_files import torch_file
+from semascope.core.saes.formats.layout import Layout, Stored
 
 _MAY_BE_INFINITE = frozenset({"threshold", "log_threshold"})
 """An infinite threshold switches a feature off; anything else that isn't finite is damage."""
 
 
-def read_tensors(layout: Layout) -> dict[str, Tensor]:
+def read_tensors(layout: Layout, *, mapped: bool = False) -> dict[str, Tensor]:
     """The SAE's tensors by our names, as `SAE` takes them.
 
+    Args:
+        layout: Where they are.
+        mapped: Leave them in the file's dtype, as the file maps them (`Layout.mappable`).
+
     Raises:
-        UserError: The file is damaged, or holds values that are not numbers.
+        UserError: A file is damaged, or holds values that are not numbers.
     """
-    names = {stored.name for stored in layout.table.values()}
-    read = _read_npz if layout.weights.suffix == ".npz" else _read_safetensors
-    try:
-        found = read(layout.weights, names)
-    except OSError as error:
-        raise from_os_error(error, f"read {layout.weights}") from error
-    except (SafetensorError, zipfile.BadZipFile, zlib.error, ValueError, KeyError, EOFError, RuntimeError) as error:
-        raise broken(layout.weights, "it is damaged or truncated") from error
+    wanted: dict[Path, set[str]] = {}
+    for stored in layout.table.values():
+        wanted.setdefault(_file(layout, stored), set()).add(stored.name)
+    found = {path: _read(path, names, layout) for path, names in wanted.items()}
     tensors: dict[str, Tensor] = {}
     for ours, stored in layout.table.items():
-        tensor = found[stored.name].float()
-        _check_numbers(tensor, ours, stored.name, layout.weights)
+        path = _file(layout, stored)
+        tensor = found[path][stored.name]
+        tensor = tensor if mapped else tensor.float()
+        _check_numbers(tensor, ours, stored.name, path)
         tensors[ours] = tensor.T if stored.transposed(ours) else tensor
     if layout.arrange is not None:
         layout.arrange(tensors)
     return tensors
+
+
+def _file(layout: Layout, stored: Stored) -> Path:
+    return layout.weights.parent / stored.file if stored.file else layout.weights
+
+
+def _read(path: Path, names: Iterable[str], layout: Layout) -> dict[str, Tensor]:
+    """Some tensors of one file; of formats other than .npz they are views of the mapped file where that is possible."""
+    try:
+        if path.suffix == ".npz":
+            return _read_npz(path, names)
+        if path.suffix == ".safetensors":
+            return _read_safetensors(path, names)
+        return torch_file(path, skip=layout.archive_at).read(names)
+    except OSError as error:
+        raise from_os_error(error, f"read {path}") from error
+    except (SafetensorError, zipfile.BadZipFile, zlib.error, ValueError, KeyError, EOFError, RuntimeError) as error:
+        raise broken(path, "it is damaged or truncated") from error
 
 
 def _read_safetensors(path: Path, names: Iterable[str]) -> dict[str, Tensor]:

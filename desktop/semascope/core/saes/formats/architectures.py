@@ -6,14 +6,19 @@ A name is an activation and what it is used in: "jumprelu", "jumprelu_transcoder
 
 from __future__ import annotations
 
-from semascope.core.saes.config import ACTIVATIONS
+from semascope.core.saes.config import ACTIVATIONS, Kind
 
 
-def architecture_name(activation: str, *, transcoder: bool = False, skip: bool = False) -> str:
-    """The name of an architecture with this activation."""
-    if not transcoder:
+def architecture_name(
+    activation: str, *, transcoder: bool = False, skip: bool = False, kind: Kind | None = None
+) -> str:
+    """The name of an architecture with this activation; `kind` says more than `transcoder` where there are several layers."""
+    if kind in ("cross_layer_transcoder", "crosscoder", "transcoder_set"):
+        used_in = f"skip_{kind}" if skip else kind
+    elif transcoder or kind == "transcoder":
+        used_in = "skip_transcoder" if skip else "transcoder"
+    else:
         return "standard" if activation == "relu" else activation
-    used_in = "skip_transcoder" if skip else "transcoder"
     return used_in if activation == "relu" else f"{activation}_{used_in}"
 
 
@@ -22,4 +27,4 @@ NAMES = {
     for activation in ACTIVATIONS
     for transcoder, skip in ((False, False), (True, False), (True, True))
 }
-"""From an architecture's name to its activation, whether it is a transcoder, and whether it has a skip connection."""
+"""From the name of a one-layer architecture to its activation, whether it is a transcoder, and whether it has a skip."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from semascope.core.errors import UserError
 from semascope.core.foreign.folder import Folder
 from semascope.core.saes.formats import gemma_scope_1, gemma_scope_2, saelens, sparsify, unread
-from semascope.core.saes.formats.layout import Family, Layout
+from semascope.core.saes.formats.layout import Family, Layout, natural
 
 FAMILIES: tuple[Family, ...] = (
     saelens.FAMILY,
@@ -34,23 +34,20 @@ class Detected:
         family: Which one.
         why: What it was recognised by.
         folder: The folder.
+        members: The files of it that are an SAE each, where it holds more than one and none of them was chosen.
     """
 
     family: Family
     why: str
     folder: Folder
+    members: tuple[Path, ...] = ()
 
     def describe(self) -> Layout:
-        """How to read it.
+        """How to read it; of a folder with several members, all of them together, where that is one thing.
 
         Raises:
-            UserError: The release is not read yet, or the folder is damaged.
+            UserError: The folder is damaged, or holds several SAEs that are none together.
         """
-        if self.family.describe is None:
-            raise UserError(
-                f"{self.folder.path.name} is in the format of {self.family.title}, which is not read yet.",
-                "Convert it to SAELens' format, or open an SAE of another release.",
-            )
         return self.family.describe(self.folder)
 
 
@@ -65,7 +62,9 @@ def detect(path: Path) -> Detected | None:
         if folder.chosen is not None and not family.owns(folder.chosen):
             continue
         if why := family.recognise(folder):
-            return Detected(family, why, folder)
+            names = family.members(folder) if family.members and folder.chosen is None else ()
+            members = tuple(folder.path / name for name in sorted(names, key=natural)) if len(names) > 1 else ()
+            return Detected(family, why, folder, members)
     return None
 
 
@@ -88,25 +87,25 @@ def refusal(folder: Folder, within: Sequence[Path]) -> UserError:
     if not folder.names:
         return UserError(f"{name} is an empty folder.", "Choose the folder that holds the SAE's files.")
     if within:
-        several = "an SAE" if len(within) == 1 else f"{len(within)} SAEs"
+        count = "an SAE" if len(within) == 1 else f"{len(within)} SAEs"
         example = within[0].relative_to(folder.path)
-        return UserError(f"{name} holds {several}, and is none itself.", f"Open one of them, for instance {example}.")
+        return UserError(f"{name} holds {count}, and is none itself.", f"Open one of them, for instance {example}.")
     return UserError(f"{name} is not an SAE of any known release.", _missing(folder))
 
 
 def saes_within(folder: Folder) -> Iterator[Path]:
-    """Folders below `folder` that a family recognises: a release holds many. Looks a few levels and some hundred folders far."""
+    """What can be opened below `folder`, in order: a release holds many. Looks a few levels and some hundred folders far."""
     level, looked = [folder.path], 0
     for _ in range(_DEPTH if folder.chosen is None else 0):
         below: list[Path] = []
         for parent in level:
-            below += sorted(child for child in _folders(parent))
+            below += sorted(_folders(parent), key=lambda child: natural(child.name))
         for child in below:
             looked += 1
             if looked > _MOST_FOLDERS:
                 return
-            if _recognised(child):
-                yield child
+            if found := _recognised(child):
+                yield from found.members or (child,)
         level = below
 
 
@@ -117,11 +116,11 @@ def _folders(parent: Path) -> Iterator[Path]:
         return  # what can't be listed holds nothing for us
 
 
-def _recognised(path: Path) -> bool:
+def _recognised(path: Path) -> Detected | None:
     try:
-        return detect(path) is not None
+        return detect(path)
     except UserError:
-        return False
+        return None
 
 
 def _missing(folder: Folder) -> str:

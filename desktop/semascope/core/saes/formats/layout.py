@@ -6,8 +6,10 @@ A `Family` recognises a folder and describes it from names and headers; a `Layou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -32,10 +34,17 @@ OURS: Mapping[str, tuple[str, ...]] = {
 
 
 class Stored(NamedTuple):
-    """A tensor in a file: its name there, and what its axes are, in order."""
+    """A tensor in a file.
+
+    Attributes:
+        name: Its name there.
+        axes: What its axes are, in order.
+        file: The file's name, "" for the layout's main one.
+    """
 
     name: str
     axes: tuple[str, ...]
+    file: str = ""
 
     def transposed(self, ours: str) -> bool:
         """Whether it must be turned to become our tensor `ours`."""
@@ -55,6 +64,7 @@ class Layout:
         files: All files that make it what it is, for its fingerprint.
         table: Our tensors' names, and where each is stored.
         arrange: Last arithmetic on the tensors by our names, in place, in float32; None when there is none.
+        archive_at: Where PyTorch's archive begins in the main file, in bytes: saev writes a line of JSON before it.
     """
 
     config: SAEConfig
@@ -62,6 +72,12 @@ class Layout:
     files: tuple[Path, ...]
     table: Table
     arrange: Arrange | None = None
+    archive_at: int = 0
+
+    @property
+    def mappable(self) -> bool:
+        """Whether encoder and decoder can be used as they lie in the file, without being read into memory first."""
+        return self.arrange is None and self.weights.suffix != ".npz" and self.config.encoders == 1
 
 
 @dataclass(frozen=True)
@@ -72,19 +88,39 @@ class Family:
         name: For code and JSON ("saelens").
         title: For people ("SAELens").
         recognise: Why a folder looks like one of the family, or "" when it doesn't; names and headers only.
-        describe: The layout of a folder that was recognised; None while the family is known but not read.
-        files: Names of the files any one of which stands for the folder; of a family that isn't read, none.
+        describe: The layout of a folder that was recognised, or of the file chosen in it. Where `members` names several
+            and none is chosen, it is that of all of them together, or it raises `UserError`.
+        files: Patterns of the files any one of which stands for the folder, or for the one SAE in that file.
+        members: The files of a recognised folder that are an SAE each; None where the folder is one.
+        releases: What has been published in this format, for the page "What opens".
+        rule: How it is told and read, in a sentence or two, for that page.
     """
 
     name: str
     title: str
     recognise: Callable[[Folder], str]
-    describe: Callable[[Folder], Layout] | None = None
+    describe: Callable[[Folder], Layout]
     files: tuple[str, ...] = ()
+    members: Callable[[Folder], tuple[str, ...]] | None = None
+    releases: tuple[str, ...] = ()
+    rule: str = ""
 
     def owns(self, name: str) -> bool:
-        """Whether a file chosen by itself may be meant as the folder it lies in."""
-        return name in self.files if self.files else name.endswith((".pt", ".pth", ".safetensors"))
+        """Whether a file chosen by itself may be meant as the folder it lies in, or as one of its members."""
+        return any(fnmatch(name, pattern) for pattern in self.files)
+
+
+def natural(name: str) -> list[tuple[int, str]]:
+    """A key that sorts "layer2" before "layer10"."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d{1,9})", name)]
+
+
+def several(folder: Folder, members: Sequence[str]) -> UserError:
+    """Why a folder with an SAE in each of several files can't be opened as one."""
+    example = min(members, key=natural)
+    return UserError(
+        f"{folder.path} holds {len(members)} SAEs, and is none itself.", f"Open one of them, for instance {example}."
+    )
 
 
 def measure(header: Mapping[str, TensorInfo], table: Table, file: str) -> dict[str, int]:

@@ -15,6 +15,7 @@ from semascope.core.errors import UserError
 from semascope.core.foreign.fields import Fields
 from semascope.core.foreign.folder import Folder
 from semascope.core.saes.config import Pursuit, SAEConfig
+from semascope.core.saes.facts import with_facts
 from semascope.core.saes.formats.architectures import NAMES, architecture_name
 from semascope.core.saes.formats.layout import Family, Layout, Stored, check_k, measure, stored_dtype
 from semascope.core.saes.hooks import Place, from_module_side, from_transformer_lens, place_problems
@@ -60,8 +61,9 @@ def describe(folder: Folder) -> Layout:
         d_in=lengths["d_in"],
         d_out=lengths.get("d_out", lengths["d_in"]),
         d_sae=lengths["m"],
-        hook_point=read.hook,
-        hook_out=given.hook,
+        kind="transcoder" if transcoder else "sae",
+        reads=read.hooks,
+        writes=given.hooks,
         model_name=about.text("model_name"),
         prepend_bos=None if _explicit_null(about, "prepend_bos") else about.flag("prepend_bos", True),
         k=_k(config, activation, lengths["m"]),
@@ -73,7 +75,12 @@ def describe(folder: Folder) -> Layout:
         dtype=stored_dtype(header, table),
         metadata={name: value for name, value in about.content.items() if name not in _STRUCTURE},
         problems=(*place_problems(read, given), *_problems(config, about, lengths, normalize)),
+        processing="centred" if _centred(about) else "raw",
+        mask_first=_mask_first(about),
+        mask_ids=_mask_ids(about),
+        head=_head(about),
     )
+    sae = with_facts(sae, about)
     files = [folder.file(name) for name in (CONFIG, WEIGHTS, SCALER) if name in folder.names]
     selects = sae.k is not None or _is_checkpoint(config)
     by_norms = selects and config.flag("rescale_acts_by_decoder_norm", False)
@@ -122,8 +129,6 @@ def _problems(config: Fields, about: Fields, lengths: Mapping[str, int], normali
             yield f"{CONFIG} says {key} is {config.whole(key)}, but the tensors have {lengths[axis]}."
     if normalize == "expected_average_only_in":
         yield "Its input was scaled in training; whether the weights contain that scale, the files don't say."
-    if _centred(about):
-        yield "It was trained on mean-centred activations (TransformerLens' processing), not on the raw ones."
     if _is_checkpoint(config):
         yield "This is a training checkpoint: the threshold it has reached so far is used."
 
@@ -151,8 +156,8 @@ def _table(activation: str, *, transcoder: bool, skip: bool, stored: Collection[
 def _places(about: Fields, transcoder: bool) -> tuple[Place, Place]:
     """Where it reads, and where what it gives belongs."""
     read = _place(about, about.text("hook_name") or about.text("hook_point"), about.text("hf_hook_name"))
-    if "hook_head_index" in about or "hook_point_head_index" in about:
-        read = Place(None, "It reads a single attention head, which is none of Semascope's hook points.")
+    if _head(about) is not None and (read.hook is None or read.hook.site != "attn_z"):
+        read = Place(None, "It reads a part of a single attention head that is none of Semascope's hook points.")
     if not transcoder:
         return read, read
     return read, _place(about, about.text("hook_name_out"), about.text("hf_hook_name_out"))
@@ -192,6 +197,25 @@ def _centred(about: Fields) -> bool:
     if about.section("model_from_pretrained_kwargs").content.get("center_writing_weights") is True:
         return True
     return "hook_point" in about and about.text("model_name") in ("gpt2", "gpt2-small")
+
+
+def _head(about: Fields) -> int | None:
+    """The one head of hook_z that it reads."""
+    head = about.whole("hook_head_index")
+    return about.whole("hook_point_head_index") if head is None else head
+
+
+def _mask_first(about: Fields) -> int:
+    """Positions at the start of a context that were left out of training."""
+    span = about.content.get("seqpos_slice")
+    first = span[0] if isinstance(span, list) and span else None
+    return first if isinstance(first, int) and 0 < first < 1 << 20 else 0
+
+
+def _mask_ids(about: Fields) -> tuple[int, ...]:
+    """Tokens that were left out of training, where the config lists them; special ones always are."""
+    ids = about.content.get("exclude_special_tokens")
+    return tuple(each for each in ids if type(each) is int) if isinstance(ids, list) else ()
 
 
 def _concatenates_heads(about: Fields) -> bool:

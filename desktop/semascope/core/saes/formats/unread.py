@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from semascope.core.errors import UserError
 from semascope.core.foreign.folder import Folder
-from semascope.core.saes.formats.layout import Family
+from semascope.core.saes.formats.layout import Family, Layout
 from semascope.core.saes.formats.pickles import torch_strings
 
 
@@ -77,24 +77,38 @@ def _saev(folder: Folder) -> str:
         raise UserError(f"sae.pt can't be read: {error.strerror}.") from error
 
 
+def _not_yet(folder: Folder) -> Layout:
+    raise UserError(
+        f"{folder.path.name} is in a format that is not read yet.",
+        "Convert it to SAELens' format, or open an SAE of another release.",
+    )
+
+
+_ANY = ("*.pt", "*.pth", "*.safetensors")
+
+
+def _family(name: str, title: str, recognise: Callable[[Folder], str]) -> Family:
+    return Family(name, title, recognise, _not_yet, files=_ANY)
+
+
 FAMILIES = (
-    Family("gemma_scope_2_multi", "Gemma Scope 2, several layers", _named(r"params_layer_\d+\.safetensors")),
-    Family("dictionary_learning", "dictionary_learning", _files("ae.pt", "config.json")),
-    Family("llama_scope", "Llama Scope", _files("hyperparams.json", "checkpoints")),
-    Family("llamascopium", "llamascopium", _tensors("sae_weights.safetensors", "W_E", "config.json")),
-    Family(
+    _family("gemma_scope_2_multi", "Gemma Scope 2, several layers", _named(r"params_layer_\d+\.safetensors")),
+    _family("dictionary_learning", "dictionary_learning", _files("ae.pt", "config.json")),
+    _family("llama_scope", "Llama Scope", _files("hyperparams.json", "checkpoints")),
+    _family("llamascopium", "llamascopium", _tensors("sae_weights.safetensors", "W_E", "config.json")),
+    _family(
         "llama_scope_r1", "Llama Scope R1", _tensors("sae_weights.safetensors", "log_jumprelu_threshold", "config.json")
     ),
-    Family("qwen_scope", "Qwen-Scope", _named(r"layer\d+\.sae\.pt")),
-    Family("circuit_tracer_clt", "circuit-tracer, cross-layer", _named(r"W_enc_\d+\.safetensors")),
-    Family("circuit_tracer", "circuit-tracer", _named(r"layer_\d+\.safetensors")),
-    Family("ckkissane", "attention SAEs of ckkissane", _paired),
-    Family("temporal", "temporal SAEs", _files("conf.yaml", "latest_ckpt.safetensors")),
-    Family("apollo_e2e", "Apollo's end-to-end SAEs", _named(r"samples_\d+\.pt", "final_config.yaml")),
-    Family("saev", "saev", _saev),
-    Family("vit_prisma", "ViT-Prisma", _setting("config.json", "hook_point_layer", "weights.pt")),
-    Family("crosscoder", "crosscoders of dictionary_learning", _setting("config.json", "code_normalization")),
-    Family("goodfire", "Goodfire", _pickled("encoder_linear.weight", "decoder_linear.weight")),
-    Family("openai", "OpenAI's SAEs of GPT-2", _pickled("pre_bias", "latent_bias")),
-    Family("plain_autoencoder", "a PyTorch autoencoder", _pickled("encoder.weight", "decoder.weight")),
+    _family("qwen_scope", "Qwen-Scope", _named(r"layer\d+\.sae\.pt")),
+    _family("circuit_tracer_clt", "circuit-tracer, cross-layer", _named(r"W_enc_\d+\.safetensors")),
+    _family("circuit_tracer", "circuit-tracer", _named(r"layer_\d+\.safetensors")),
+    _family("ckkissane", "attention SAEs of ckkissane", _paired),
+    _family("temporal", "temporal SAEs", _files("conf.yaml", "latest_ckpt.safetensors")),
+    _family("apollo_e2e", "Apollo's end-to-end SAEs", _named(r"samples_\d+\.pt", "final_config.yaml")),
+    _family("saev", "saev", _saev),
+    _family("vit_prisma", "ViT-Prisma", _setting("config.json", "hook_point_layer", "weights.pt")),
+    _family("crosscoder", "crosscoders of dictionary_learning", _setting("config.json", "code_normalization")),
+    _family("goodfire", "Goodfire", _pickled("encoder_linear.weight", "decoder_linear.weight")),
+    _family("openai", "OpenAI's SAEs of GPT-2", _pickled("pre_bias", "latent_bias")),
+    _family("plain_autoencoder", "a PyTorch autoencoder", _pickled("encoder.weight", "decoder.weight")),
 )

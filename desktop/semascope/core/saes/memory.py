@@ -1,0 +1,29 @@
+"""How much memory an SAE takes, said before it is loaded. Imports no torch."""
+
+from __future__ import annotations
+
+from semascope.core.saes.config import SAEConfig
+
+BYTES = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
+"""By the dtype computed in."""
+
+
+def parameters(config: SAEConfig) -> int:
+    """How many numbers an SAE has, but for a few vectors of its width."""
+    writes = max(1, len(config.writes))
+    if config.kind == "cross_layer_transcoder":
+        decoded = config.d_sae * config.d_out * writes * (writes + 1) // 2
+    elif config.kind == "crosscoder":
+        decoded = config.d_sae * config.d_out * writes
+    else:
+        decoded = config.features * config.d_out
+    encoded = config.d_sae * config.d_in * (len(config.reads) or 1) if config.kind == "crosscoder" else (
+        config.features * config.d_in
+    )
+    skip = config.d_in * config.d_out * config.encoders if config.skip else 0
+    return encoded + decoded + skip + 3 * config.features
+
+
+def bytes_needed(config: SAEConfig, dtype: str = "float32") -> int:
+    """Memory an SAE takes once it is open with its weights as `dtype`."""
+    return parameters(config) * BYTES[dtype]
