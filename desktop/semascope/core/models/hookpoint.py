@@ -26,6 +26,9 @@ SITES: dict[str, str] = {
 }
 """Every site, and what it is."""
 
+STREAM = frozenset({"resid_pre", "resid_mid", "resid_post", "attn_out", "attn_raw", "mlp_out", "mlp_raw", "embed"})
+"""Sites where the residual stream is, or what is added to it."""
+
 TOWERS = ("", "vision")
 
 _PATTERN = re.compile(rf"(?:(vision)\.)?({'|'.join(SITES)})\.(\d{{1,4}})")

@@ -8,7 +8,7 @@ a token does not change it.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from semascope.core.models.hookpoint import HookPoint
+from semascope.core.errors import UserError
+from semascope.core.models import lens
+from semascope.core.models.hookpoint import HookPoint, hooks_text
+from semascope.core.models.norms import read_norm
+from semascope.core.models.sites import Tap, input_width
 from semascope.core.models.text import TextCodec
-from semascope.core.models.tree import ModelTree, Tap, find_tree
+from semascope.core.models.tree import ModelTree, find_tree
 
 Editor = Callable[[Tensor], Tensor | None]
 
@@ -39,7 +43,7 @@ class Unembedding:
 
 
 class _Reached(Exception):  # it ends a forward pass, it is no error
-    """Raised by a hook to end the forward pass once the hook point has been read."""
+    """Raised by a hook to end the forward pass once every hook point has been read."""
 
 
 class LanguageModel:
@@ -80,35 +84,55 @@ class LanguageModel:
         dtype: torch.dtype = self.module.dtype
         return dtype
 
-    def width(self, hook: HookPoint) -> int:
-        """The number of values of an activation at `hook`."""
-        tap = self.tree.tap(hook)
-        if hook.site == "attn_z":
-            weight: Tensor = tap.module.weight  # type: ignore[assignment]
-            # GPT-2's Conv1D stores (in, out), a Linear (out, in); a square matrix settles the matter by itself.
-            return int(weight.shape[0] if type(tap.module).__name__ == "Conv1D" else weight.shape[1])
-        return self.d_model
+    def width(self, hooks: HookPoint | Sequence[HookPoint]) -> int:
+        """The number of values of an activation at a hook point, or at several side by side.
+
+        Raises:
+            UserError: There is no such place in this model.
+        """
+        if not isinstance(hooks, HookPoint):
+            return sum(self.width(hook) for hook in hooks)
+        tap = self.tree.tap(hooks)
+        if hooks.site in ("attn_z", "mlp_act"):
+            return input_width(tap.module)
+        return self.tree.tower.width if hooks.tower and self.tree.tower else self.d_model
 
     @torch.inference_mode()
-    def run_to(self, hook: HookPoint, ids: Tensor) -> Tensor:
-        """Activations at `hook`; nothing behind it is computed.
+    def run_to(self, hooks: HookPoint | Sequence[HookPoint], ids: Tensor) -> Tensor:
+        """Activations at one hook point, or at several side by side in their order; nothing behind the last is computed.
 
         Args:
-            hook: Where to read.
+            hooks: Where to read.
             ids: Token ids, shape (batch, tokens), padded on the right.
 
         Returns:
-            Shape (batch, tokens, width), in the model's dtype, on its device.
+            Shape (batch, tokens, width), on the model's device, in its dtype; normalised inputs are float32, and so is
+            what stands beside them.
+
+        Raises:
+            UserError: A hook point isn't in this model, or no text passes it.
         """
-        read: list[Tensor] = []
+        places = [hooks] if isinstance(hooks, HookPoint) else list(hooks)
+        read: dict[int, Tensor] = {}
 
-        def stop(value: Tensor) -> None:
-            read.append(value)
-            raise _Reached
+        def reader(place: int) -> Editor:
+            def keep(value: Tensor) -> None:
+                # What is read before the others may be changed in place by the modules that still run.
+                read[place] = value if len(places) == 1 else value.clone()
+                if len(read) == len(places):
+                    raise _Reached
 
-        with contextlib.suppress(_Reached), self.editing(hook, stop):
+            return keep
+
+        with contextlib.ExitStack() as hooked:
+            for place, hook in enumerate(places):
+                hooked.enter_context(self.editing(hook, reader(place)))
+            hooked.enter_context(contextlib.suppress(_Reached))
             self.module(input_ids=ids.to(self.device), use_cache=False)
-        return read[0]
+        if len(read) < len(places):
+            missed = hooks_text([hook for place, hook in enumerate(places) if place not in read])
+            raise UserError(f"Text alone never passes {missed} of this model.", "Choose a hook point that it passes.")
+        return read[0] if len(places) == 1 else torch.cat([read[place] for place in range(len(places))], dim=-1)
 
     @contextlib.contextmanager
     def editing(self, hook: HookPoint, edit: Editor) -> Iterator[None]:
@@ -145,31 +169,33 @@ class LanguageModel:
 
     def unembedding(self) -> Unembedding:
         """The unembedding and the final norm's gain, for logit effects (`method.md`, "Logit effects")."""
-        norm = self.tree.final_norm
         weight: Tensor = self.tree.head.weight  # type: ignore[assignment]
-        stored = getattr(norm, "weight", None)
-        if norm is None or stored is None:
-            return Unembedding(weight.detach(), None, centred=isinstance(norm, nn.LayerNorm))
-        gain = stored.detach().float()
-        return Unembedding(weight.detach(), 1.0 + gain if _adds_one(norm) else gain, isinstance(norm, nn.LayerNorm))
+        if self.tree.final_norm is None:
+            return Unembedding(weight.detach(), None, centred=False)
+        norm = read_norm(self.tree.final_norm)
+        return Unembedding(weight.detach(), norm.gain, norm.centred)
 
+    @property
+    def centrable(self) -> bool:
+        """Whether TransformerLens' default processing centres this model's residual stream (LayerNorm models)."""
+        return lens.centrable(self.tree)
 
-def _adds_one(norm: nn.Module) -> bool:
-    """Whether a norm multiplies by 1 + its weight: asked of its code by running it, since only some Gemmas do."""
-    weight: Tensor = norm.weight  # type: ignore[assignment]
-    kept = weight.detach().clone()
-    probe = torch.ones(1, 1, weight.shape[0], device=weight.device, dtype=torch.float32)
-    probe[..., ::2] = -1.0  # mean 0 and mean square 1, so that a norm leaves it alone but for its weight
-    with torch.no_grad():
-        try:
-            weight.zero_()
-            return bool(norm(probe.to(weight.dtype)).abs().mean() > 0.5)
-        finally:
-            weight.copy_(kept)
+    def value_shift(self, layer: int) -> Tensor | None:
+        """What TransformerLens' default processing takes off `attn_z`: hook_z = attn_z − shift.
+
+        Returns:
+            Shape (width of attn_z,), float32; None where it takes nothing off.
+
+        Raises:
+            UserError: See `lens.value_shift`.
+        """
+        return lens.value_shift(self.tree, layer, int(self.module.config.get_text_config().num_attention_heads))
 
 
 def _attach(tap: Tap, edit: Editor) -> Any:
     """Set `edit` as a hook at `tap`; modules take their input by position or by name and may return tuples."""
+    if tap.side == "normalised":
+        return _attach_normalised(tap.module, edit)
     if tap.side == "input":
 
         def before(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -188,3 +214,14 @@ def _attach(tap: Tap, edit: Editor) -> Any:
         return edit(output)
 
     return tap.module.register_forward_hook(after)
+
+
+def _attach_normalised(module: nn.Module, edit: Editor) -> Any:
+    """Set `edit` as a hook on what a norm makes of its input before its gain and bias, which are applied to an edited one."""
+    norm = read_norm(module)
+
+    def after(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Tensor) -> Any:
+        changed = edit(norm.normalised(args[0] if args else kwargs["hidden_states"]))
+        return None if changed is None else norm.scaled(changed).to(output.dtype)
+
+    return module.register_forward_hook(after, with_kwargs=True)
