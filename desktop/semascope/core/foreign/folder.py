@@ -1,4 +1,4 @@
-"""A folder as a detector may see it: names, small JSON files and the headers of weights. Trusts nothing, reads little.
+"""A folder as a detector may see it: names, small settings files and the headers of weights. Trusts nothing, reads little.
 
 Whatever a folder says may be a lie: sizes are compared with the file before anything is allocated, a name must lead to a
 regular file inside the folder, and every disappointment is a `UserError`. Weights themselves are read by `saes.weights`.
@@ -6,20 +6,25 @@ regular file inside the folder, and every disappointment is a `UserError`. Weigh
 
 from __future__ import annotations
 
-import json
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import NoReturn
+from typing import TypeVar, cast
 
 from semascope.core.errors import UserError, from_os_error
 from semascope.core.foreign.fields import Fields
 from semascope.core.foreign.headers import TensorInfo, npz_header, safetensors_header
+from semascope.core.foreign.settings import read_json, read_yaml
+from semascope.core.foreign.torch_files import TorchFile, torch_file
+
+T = TypeVar("T")
+
+TORCH_FILES = (".pt", ".pth", ".bin")
+"""How the names of files of torch.save end."""
 
 _MOST_NAMES = 20_000
-_MOST_JSON = 8 << 20
 
 
 class Folder:
@@ -46,6 +51,7 @@ class Folder:
             raise UserError(f"{path} is neither a file nor a folder.", "Choose a file or a folder.")
         self.path = path if is_folder else path.parent
         self.chosen = None if is_folder else path.name
+        self._read: dict[tuple[str, str], object] = {}
 
     @cached_property
     def names(self) -> frozenset[str]:
@@ -83,35 +89,34 @@ class Folder:
 
     def json(self, name: str) -> Fields:
         """The JSON object in the file `name`."""
-        return read_json(self.file(name), name)
+        return self._once("json", name, lambda: read_json(self.file(name), name))
+
+    def yaml(self, name: str) -> Fields:
+        """The YAML mapping in the file `name`."""
+        return self._once("yaml", name, lambda: read_yaml(self.file(name), name))
+
+    def torch(self, name: str, skip: int = 0) -> TorchFile:
+        """What a file of torch.save holds behind its first `skip` bytes, without its values."""
+        return self._once(f"torch {skip}", name, lambda: torch_file(self.file(name), skip=skip))
 
     def header(self, name: str) -> Mapping[str, TensorInfo]:
-        """Names, dtypes and shapes of the tensors in a .safetensors or .npz file."""
-        path = self.file(name)
-        return npz_header(path) if name.endswith(".npz") else safetensors_header(path)
+        """Names, dtypes and shapes of the tensors in a .safetensors, .npz, .pt, .pth or .bin file."""
+        if name.endswith(TORCH_FILES):
+            return self._once("header", name, self.torch(name).header)
+        read = npz_header if name.endswith(".npz") else safetensors_header
+        return self._once("header", name, lambda: read(self.file(name)))
 
-
-def read_json(path: Path, name: str) -> Fields:
-    """The JSON object in a small file.
-
-    Raises:
-        UserError: The file is no JSON object, or is far larger than such a file ever is.
-    """
-    try:
-        if path.stat().st_size > _MOST_JSON:
-            raise UserError(f"{name} is too large to be a settings file.", "Copy the whole folder again.")
-        content = json.loads(path.read_bytes(), parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{name} is not valid JSON.", "Copy the whole folder again.") from error
-    except OSError as error:
-        raise from_os_error(error, f"read {path}") from error
-    if not isinstance(content, dict):
-        raise UserError(f"{name} is not a JSON object.", "Copy the whole folder again.")
-    return Fields(content, name)
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
+    def _once(self, what: str, name: str, read: Callable[[], T]) -> T:
+        """What `read` gives, or refuses: many families ask the same of a folder, and hostile files take their time."""
+        if (what, name) not in self._read:
+            try:
+                self._read[what, name] = read()
+            except UserError as error:
+                self._read[what, name] = error
+        found = self._read[what, name]
+        if isinstance(found, UserError):
+            raise UserError(found.sentence, found.hint) from found
+        return cast("T", found)
 
 
 def _inside(real: Path, folder: Path) -> bool:

@@ -18,11 +18,10 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 
 from semascope.core.errors import UserError, from_os_error
+from semascope.core.foreign.archives import MOST_RATIO, SparingFile
 
 _MOST_HEADER = 16 << 20
 _MOST_TENSORS = 100_000
-_MOST_RATIO = 64
-"""How much smaller an archive may be than its content: weights hardly compress, a zip bomb is a thousand times smaller."""
 
 DTYPES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
 DTYPES |= {"U16": 2, "U32": 4, "U64": 8, "F8_E4M3": 1, "F8_E5M2": 1}
@@ -108,9 +107,9 @@ def npz_header(path: Path) -> Mapping[str, TensorInfo]:
     found: dict[str, TensorInfo] = {}
     try:
         size = path.stat().st_size
-        with zipfile.ZipFile(path) as archive:
+        with SparingFile(path) as file, zipfile.ZipFile(file) as archive:
             members = archive.infolist()
-            if len(members) > _MOST_TENSORS or sum(m.file_size for m in members) > _MOST_RATIO * size:
+            if len(members) > _MOST_TENSORS or sum(m.file_size for m in members) > MOST_RATIO * size:
                 raise broken(path, "it would unpack to far more than any SAE")
             for member in members:
                 with archive.open(member) as stream:
