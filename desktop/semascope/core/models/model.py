@@ -2,7 +2,7 @@
 
 The one place where hooks are set. It knows token ids and tensors; text is `text`'s matter, opening files `open`'s, what an
 edit does `core.steering`'s. Batches are padded on the right and carry no mask: a decoder is causal, so what stands behind
-a token does not change it.
+a token does not change it. One that is not (PaliGemma lets the tokens of a prompt see each other) gets its rows one by one.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from semascope.core.errors import UserError
 from semascope.core.models import lens
 from semascope.core.models.hookpoint import HookPoint, hooks_text
 from semascope.core.models.norms import read_norm
-from semascope.core.models.sites import Tap, input_width
+from semascope.core.models.sites import Tap, attention_of, input_width
 from semascope.core.models.text import TextCodec
 from semascope.core.models.tree import ModelTree, find_tree
 
@@ -56,6 +57,7 @@ class LanguageModel:
         module: The `transformers` model, in evaluation mode.
         codec: Text to tokens and back.
         tree: Where its parts are.
+        sees_prompt_whole: Whether every token of a prompt sees those behind it too.
     """
 
     def __init__(self, module: Any, codec: TextCodec, path: Path, fingerprint: str) -> None:
@@ -70,6 +72,7 @@ class LanguageModel:
         self.d_model = int(config.hidden_size)
         self.context = int(getattr(config, "max_position_embeddings", None) or 2048)
         self.tree: ModelTree = find_tree(module, self.n_layers)
+        self.sees_prompt_whole = _sees_prompt_whole(module, self.tree)
         self.vocabulary = int(self.tree.head.weight.shape[0])  # type: ignore[index,union-attr,arg-type]
 
     @property
@@ -77,6 +80,11 @@ class LanguageModel:
         """Where the model is."""
         device: torch.device = self.module.device
         return device
+
+    @property
+    def image_layers(self) -> int:
+        """Number of blocks of its vision tower, 0 for none."""
+        return len(self.tree.tower.blocks) if self.tree.tower else 0
 
     @property
     def dtype(self) -> torch.dtype:
@@ -103,7 +111,7 @@ class LanguageModel:
 
         Args:
             hooks: Where to read.
-            ids: Token ids, shape (batch, tokens), padded on the right.
+            ids: Token ids, shape (batch, tokens), padded on the right with token 0.
 
         Returns:
             Shape (batch, tokens, width), on the model's device, in its dtype; normalised inputs are float32, and so is
@@ -112,6 +120,12 @@ class LanguageModel:
         Raises:
             UserError: A hook point isn't in this model, or no text passes it.
         """
+        if self.sees_prompt_whole and len(ids) and bool((ids[:, -1] == 0).any()):
+            lengths = (ids != 0).cumsum(1).argmax(1) + 1
+            rows = [
+                self.run_to(hooks, row[None, :length])[0] for row, length in zip(ids, lengths.tolist(), strict=True)
+            ]
+            return torch.stack([F.pad(row, (0, 0, 0, ids.shape[1] - len(row))) for row in rows])
         places = [hooks] if isinstance(hooks, HookPoint) else list(hooks)
         read: dict[int, Tensor] = {}
 
@@ -148,9 +162,24 @@ class LanguageModel:
             handle.remove()
 
     @torch.inference_mode()
-    def logits(self, ids: Tensor, keep: int = 0) -> Tensor:
-        """Logits of every position, or only of the last `keep`: shape (batch, positions, vocabulary), float32."""
-        logits: Tensor = self.module(input_ids=ids.to(self.device), use_cache=False, logits_to_keep=keep).logits
+    def logits(self, ids: Tensor, keep: int = 0, prompt: int | None = None) -> Tensor:
+        """Logits of every position, or only of the last `keep`.
+
+        Args:
+            ids: Token ids, shape (batch, tokens).
+            keep: 0 for every position.
+            prompt: How many of the tokens are the prompt, where the others are an answer to it that was, or is to be,
+                produced token by token; None for all. It only matters to a model that `sees_prompt_whole`.
+
+        Returns:
+            Shape (batch, positions, vocabulary), float32.
+        """
+        kinds = {}
+        if self.sees_prompt_whole and prompt is not None:
+            answer = torch.arange(ids.shape[1], device=self.device) >= prompt
+            kinds["token_type_ids"] = answer.long().expand(ids.shape)
+        out = self.module(input_ids=ids.to(self.device), use_cache=False, logits_to_keep=keep, **kinds)
+        logits: Tensor = out.logits
         return logits.float()
 
     @torch.inference_mode()
@@ -190,6 +219,16 @@ class LanguageModel:
             UserError: See `lens.value_shift`.
         """
         return lens.value_shift(self.tree, layer, int(self.module.config.get_text_config().num_attention_heads))
+
+
+def _sees_prompt_whole(module: Any, tree: ModelTree) -> bool:
+    """Whether the attention of a text without images is not causal, as transformers runs it.
+
+    Gemma's attention says what its makers meant; the sdpa implementation follows it where it gets no mask, which is so for
+    a whole text, while the eager one (Gemma 2's) always gets a causal one.
+    """
+    causal = getattr(attention_of(tree.blocks[0]), "is_causal", True)
+    return not causal and module.config.get_text_config()._attn_implementation == "sdpa"
 
 
 def _attach(tap: Tap, edit: Editor) -> Any:

@@ -54,12 +54,12 @@ def next_token_logprobs(
     """Log-probabilities of every token of the vocabulary where each token of `answer` stands, (answer, vocabulary)."""
     ids = torch.tensor([[*prompt.ids, *answer]])
     if steering is None:
-        logits = model.logits(ids, keep=len(answer) + 1)
+        logits = model.logits(ids, keep=len(answer) + 1, prompt=len(prompt))
     else:
         special = [*prompt.special, *(token in model.codec.special_ids for token in answer)]
         steering.aim(special, [False] * len(prompt) + [True] * len(answer))
         with steering.attached(model):
-            logits = model.logits(ids, keep=len(answer) + 1)
+            logits = model.logits(ids, keep=len(answer) + 1, prompt=len(prompt))
     return logits[0, :-1].log_softmax(-1)
 
 

@@ -116,7 +116,7 @@ def _losses(
         targets = torch.where(counted[:, 1:], ids[:, 1:], -100).flatten()
         for i in range(3):
             with model.editing(hook, functools.partial(edit, run=i)):
-                logits = model.logits(ids)[:, :-1]
+                logits = model.logits(ids, prompt=0)[:, :-1]
             sums[i] += float(F.cross_entropy(logits.flatten(0, 1), targets, ignore_index=-100, reduction="sum"))
         predicted += int((targets >= 0).sum())
         yield meter.at(done, "measuring the loss recovered")
