@@ -1,16 +1,12 @@
-"""Generation and steering on other decoder families: their caches and norms differ, the answers must not.
+"""Text and steering on every family: their caches and norms differ, the answers must not.
 
-Tiny random models of the real classes. Each is steered at every site, with a cache and, one whole pass a token, without.
+Tiny random models of the real classes, steered at every place they have, with a cache and in one whole pass.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
 import pytest
 import torch
-import transformers as tf
 
 from semascope.core.models.hookpoint import SITES, HookPoint
 from semascope.core.models.model import LanguageModel
@@ -20,78 +16,92 @@ from semascope.core.saes.sae import SAE
 from semascope.core.steering.apply import Steering
 from semascope.core.steering.edits import Edit
 from semascope.core.steering.generate import Stream
+from tests.core.models.families import FAMILIES, language_model
 
-_COMMON: dict[str, Any] = {
-    "vocab_size": 96,
-    "hidden_size": 32,
-    "num_hidden_layers": 3,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "intermediate_size": 48,
-    "head_dim": 16,
-    "max_position_embeddings": 64,
-    "initializer_range": 0.5,
-    "pad_token_id": 0,
-    "bos_token_id": 1,
-    "eos_token_id": 2,
-}
-_GPT2 = {"vocab_size": 96, "n_embd": 32, "n_layer": 3, "n_head": 4, "n_positions": 64, "initializer_range": 0.5}
-FAMILIES: dict[str, Any] = {
-    "gpt2": lambda: tf.GPT2LMHeadModel(tf.GPT2Config(**_GPT2, eos_token_id=2)),
-    "gpt_neox": lambda: tf.GPTNeoXForCausalLM(tf.GPTNeoXConfig(**_COMMON)),
-    "qwen3": lambda: tf.Qwen3ForCausalLM(tf.Qwen3Config(**_COMMON)),
-    "gemma2": lambda: tf.Gemma2ForCausalLM(tf.Gemma2Config(**_COMMON, sliding_window=8)),
-    "gemma3": lambda: tf.Gemma3ForCausalLM(tf.Gemma3TextConfig(**_COMMON, sliding_window=8)),
-}
-PROMPT = (5, 17, 40, 8, 90, 33, 61, 12, 77, 25, 50)
-NEW = 12
-
-
-class _NoText:
-    """Stands where a codec would: these models have no tokenizer, and nothing is special."""
-
-    special_ids: frozenset[int] = frozenset()
-    eos_ids = frozenset({2})
-
-    def token_bytes(self, _token: int) -> bytes:
-        return b"."
+TEXT = "Größe 日本, once upon"
+NEW, FEATURES, LAYER = 12, 64, 1
 
 
 @pytest.fixture(scope="module", params=list(FAMILIES))
 def model(request: pytest.FixtureRequest) -> LanguageModel:
-    torch.manual_seed(0)
-    module = FAMILIES[request.param]().eval().requires_grad_(False)
-    return LanguageModel(module, _NoText(), Path("tiny"), "")  # type: ignore[arg-type]
+    made = language_model(request.param)
+    made.name = request.param
+    return made
 
 
-def answer(model: LanguageModel, steering: Steering | None) -> list[int]:
+def places(model: LanguageModel) -> list[HookPoint]:
+    names = FAMILIES[model.name].of(LAYER)
+    absent = {"resid_mid": names.parallel, "mlp_act": not names.last}
+    return [HookPoint(site, 0 if site == "embed" else LAYER) for site in SITES if not absent.get(site)]
+
+
+def random_sae(model: LanguageModel, hook: HookPoint) -> SAE:
+    d = model.width(hook)
+    draw = torch.Generator().manual_seed(2)
+    tensors = {"W_enc": torch.randn(d, FEATURES, generator=draw), "W_dec": torch.randn(FEATURES, d, generator=draw)}
+    tensors |= {"b_enc": torch.randn(FEATURES, generator=draw), "b_dec": torch.randn(d, generator=draw)}
+    config = SAEConfig(
+        format="test",
+        architecture="standard",
+        activation="relu",
+        d_in=d,
+        d_out=d,
+        d_sae=FEATURES,
+        reads=(hook,),
+        writes=(hook,),
+    )
+    return SAE(config, tensors)
+
+
+def answer(model: LanguageModel, tokens: Tokens) -> list[int]:
     """The greedy answer by a cached stream."""
-    stream = Stream(model, Tokens(PROMPT, ("",) * len(PROMPT), (False,) * len(PROMPT)), steering, max_tokens=NEW)
+    stream = Stream(model, tokens, max_tokens=NEW)
     list(stream.prefill())
     while stream.step():
         pass
+    whole = model.codec.tokenizer.decode(stream.ids, skip_special_tokens=True)
+    assert stream.text.rstrip("\ufffd") == whole.rstrip("\ufffd")  # a character cut short at the end is held back
     return stream.ids
 
 
-def test_greedy_answers_are_those_of_transformers(model: LanguageModel) -> None:
-    ids = torch.tensor([PROMPT])
-    theirs = model.module.generate(ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=NEW)
-    assert answer(model, None) == theirs[0, len(PROMPT) :].tolist()
+@pytest.mark.parametrize("bos", [False, True])
+def test_greedy_answers_are_those_of_transformers(model: LanguageModel, bos: bool) -> None:
+    tokens = model.codec.encode(TEXT, prepend_bos=bos)
+    assert "".join(tokens.strings[bos:]) == TEXT
+    ids = torch.tensor([tokens.ids])
+    theirs = model.module.generate(
+        ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=NEW, eos_token_id=1, pad_token_id=2
+    )
+    assert answer(model, tokens) == theirs[0, len(tokens) :].tolist()
 
 
-@pytest.mark.parametrize("site", SITES)
-def test_a_cache_changes_nothing_about_steering(model: LanguageModel, site: str) -> None:
-    hook = HookPoint(site, 1)
-    d = model.width(hook)
-    torch.manual_seed(2)
-    config = SAEConfig("test", "standard", "relu", d, d, 64, hook, hook)
-    tensors = {"W_enc": torch.randn(d, 64), "W_dec": torch.randn(64, d), "b_dec": torch.zeros(d)}
-    steering = Steering(SAE(config, tensors), [Edit(3, "clamp", 4.0), Edit(7, "scale", 2.0)])
-    ids = torch.tensor([PROMPT])
-    uncached: list[int] = []
-    with steering.attached(model):
-        while len(uncached) < NEW and 2 not in uncached:
-            uncached.append(int(model.logits(torch.tensor([[*PROMPT, *uncached]]))[0, -1].argmax()))
-        steered = model.logits(ids)
-    assert answer(model, steering) == uncached
-    assert (steered - model.logits(ids)).abs().max() > 1e-3
+def test_what_flows_on_is_x_and_the_edits_own_delta(model: LanguageModel) -> None:
+    ids = torch.tensor([model.codec.encode(TEXT).ids])
+    for hook in places(model):
+        sae = random_sae(model, hook)
+        x = model.run_to(hook, ids)
+        f = torch.relu(x @ sae.W_enc + sae.b_enc)
+        delta = (4.0 - f[..., 3:4]) * sae.W_dec[3] + f[..., 7:8] * sae.W_dec[7]  # to 4, and twice what it was
+        with Steering(sae, [Edit(3, "clamp", 4.0), Edit(7, "scale", 2.0)]).attached(model):
+            if hook.site in ("attn_norm", "mlp_norm"):  # what becomes of it is read behind the norm's gain
+                norm = model.tree.tap(hook).module
+                gain = norm.weight + (1.0 if FAMILIES[model.name].of(LAYER).norm == "one plus" else 0.0)
+                expected = (x + delta) * gain + getattr(norm, "bias", 0.0)
+                flowing = model.run_to(HookPoint(hook.site.replace("norm", "in"), LAYER), ids)
+            else:
+                expected, flowing = x + delta, model.run_to(hook, ids)
+        torch.testing.assert_close(flowing, expected, atol=1e-3, rtol=1e-4, msg=str(hook))
+
+
+def test_a_cache_changes_nothing_about_steering(model: LanguageModel) -> None:
+    ids = torch.tensor([model.codec.encode(TEXT).ids])
+    plain = model.logits(ids, prompt=20)
+    for hook in places(model):
+        steering = Steering(random_sae(model, hook), [Edit(3, "clamp", 4.0), Edit(7, "scale", 2.0)])
+        with steering.attached(model):
+            whole = model.logits(ids, prompt=20)
+            stepped, cache = model.step(ids[:, :20])
+            for at in range(20, ids.shape[1]):
+                torch.testing.assert_close(stepped, whole[:, at - 1], atol=5e-3, rtol=5e-3, msg=str(hook))
+                stepped, cache = model.step(ids[:, at : at + 1], cache)
+        assert (whole - plain).abs().max() > 1e-3, hook
