@@ -1,15 +1,18 @@
 """A prompt's tokens, by one rule for reading and for generating, so that both see the same positions.
 
 A chat goes through the model's own template, which sets its own BOS. A plain text gets a BOS if the SAE was trained with
-one; where the SAE does not say, or there is none, as the tokenizer itself would.
+one; where the SAE does not say, or there is none, as the tokenizer itself would. Tokens that its makers left out are marked
+like special ones (`masking`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from semascope.core.errors import UserError
+from semascope.core.masking import Mask
 
 if TYPE_CHECKING:
     from semascope.core.models.model import LanguageModel
@@ -46,7 +49,9 @@ def prompt_tokens(
         raise UserError(
             f"The prompt has {len(tokens):,} tokens, and the model can read {model.context:,}.", "Shorten it."
         )
-    return tokens
+    mask = Mask.of(sae.config if sae is not None else None)
+    marks = mask.marks(tokens.ids, mask.tokens(model.codec.special_ids))
+    return replace(tokens, special=tuple(marks.tolist()))
 
 
 def _is_text(text: str) -> bool:

@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semascope.core.corpus.readers import Document
+from semascope.core.masking import Mask
 
 _BATCH = 256
+_NONE = Mask()
 
 
 class Codec(Protocol):
@@ -32,7 +34,7 @@ class Context:
 
     Attributes:
         ids: Token ids, int32, shape (n,), n ≥ 1; a BOS that the SAE's rule asks for is in front and counts.
-        special: Whether each token is special, bool, shape (n,).
+        special: Whether each token is special or masked, bool, shape (n,).
         document: Index of the document in the corpus, from 0.
         start: Index in the document's tokens of the context's first one (a BOS put in front does not count).
     """
@@ -43,7 +45,9 @@ class Context:
     start: int
 
 
-def cut_contexts(documents: Iterable[Document], codec: Codec, length: int, prepend_bos: bool) -> Iterator[Context]:
+def cut_contexts(
+    documents: Iterable[Document], codec: Codec, length: int, prepend_bos: bool, mask: Mask = _NONE
+) -> Iterator[Context]:
     """Cut each document into contexts of at most `length` tokens, in corpus order; the last one of a document may be short.
 
     Args:
@@ -51,8 +55,9 @@ def cut_contexts(documents: Iterable[Document], codec: Codec, length: int, prepe
         codec: The model's.
         length: Tokens a context, with its BOS; at least 2.
         prepend_bos: Put the tokenizer's BOS, if it has one, in front of every context that has none.
+        mask: What the SAE's makers left out.
     """
-    special_ids = np.fromiter(codec.special_ids, dtype=np.int32)
+    never = mask.tokens(codec.special_ids)
     bos = codec.bos_id if prepend_bos else None
     index = 0
     for batch in _batched(documents):
@@ -61,7 +66,7 @@ def cut_contexts(documents: Iterable[Document], codec: Codec, length: int, prepe
             while at < len(ids):
                 front = [bos] if bos is not None and ids[at] != bos else []
                 chunk = np.array([*front, *ids[at : at + length - len(front)]], dtype=np.int32)
-                yield Context(chunk, np.isin(chunk, special_ids), index, at)
+                yield Context(chunk, mask.marks(chunk, never), index, at)
                 at += length - len(front)
             index += 1
 

@@ -14,6 +14,7 @@ from semascope.core.harvest.accumulate import BEFORE, WIDTH, Accumulators
 from semascope.core.harvest.arrays import Written
 from semascope.core.harvest.settings import Settings
 from semascope.core.harvest.store import FORMAT, VERSION
+from semascope.core.models.hookpoint import hooks_text
 
 if TYPE_CHECKING:
     from semascope.core.harvest.passing import Counts, Pass
@@ -96,7 +97,16 @@ def describe(
             "architecture": sae.config.architecture,
             "d_in": sae.config.d_in,
             "d_out": sae.config.d_out,
-            "d_sae": sae.config.d_sae,
+            "d_sae": sae.config.features,
+            "read": {
+                "processing": sae.config.processing,
+                "scale": sae.config.scale,
+                "normalize": sae.config.normalize,
+                "hooks": hooks_text(sae.config.reads),
+                "hooks_out": hooks_text(sae.config.writes),
+                "mask_first": sae.config.mask_first,
+                "mask_ids": list(sae.config.mask_ids),
+            },
             "sha256": sae.fingerprint,
         },
         "corpus": {

@@ -12,14 +12,17 @@ import torch
 from semascope.core.corpus.readers import corpus_files
 from semascope.core.errors import UserError, from_os_error
 from semascope.core.fingerprint import fingerprint
+from semascope.core.fit import fit
 from semascope.core.harvest import finish
 from semascope.core.harvest.arrays import Written
 from semascope.core.harvest.partial import Partial
 from semascope.core.harvest.passing import Pass
 from semascope.core.harvest.record import HarvestSummary, describe, summarise
-from semascope.core.harvest.settings import Settings, check_room, estimate, tile_tokens
+from semascope.core.harvest.settings import Settings, check_room, estimate, form_of, tile_tokens
 from semascope.core.harvest.source import Source
 from semascope.core.harvest.store import Harvest
+from semascope.core.masking import Mask
+from semascope.core.models.hookpoint import hooks_text
 from semascope.core.progress import Job, Progress
 from semascope.core.prompt import begins_with_bos
 
@@ -78,7 +81,7 @@ def harvest(
         if not partial.resumable:
             check_room(estimate(settings.features, tokens or size // 3, settings.tile_tokens), partial.path)
         paths = [Path(path) for path in corpus_paths]
-        source = Source(paths, model.codec, context, settings.prepend_bos, tokens)
+        source = Source(paths, model.codec, context, settings.prepend_bos, tokens, Mask.of(sae.config))
         running = Pass(model, sae, settings, source, partial, size)
         yield from running.run(batch_tokens or 1)
         summary = yield from _finish(model, sae, settings, running, partial, paths)
@@ -105,15 +108,7 @@ def _settings(
     batch_tokens: int | None,
     seed: int,
 ) -> Settings:
-    hook = sae.config.hook_point
-    if hook is None:
-        raise UserError("This SAE doesn't say which hook point it reads.", "Choose one that does.")
-    width = model.width(hook)
-    if width != sae.config.d_in:
-        raise UserError(
-            f"This SAE reads activations of width {sae.config.d_in}; at {hook} this model's have width {width}.",
-            "Choose an SAE that was made for this model.",
-        )
+    fitted = fit(model, sae)
     if not 2 <= context <= model.context:
         raise UserError(
             f"A context of {context} tokens is not possible with this model.",
@@ -132,8 +127,9 @@ def _settings(
         model=model.fingerprint,
         sae=sae.fingerprint,
         corpus=corpus,
-        hook_point=str(hook),
-        features=sae.config.d_sae,
+        hook_point=hooks_text(fitted.hooks),
+        form=form_of(sae.config),
+        features=sae.config.features,
         context=context,
         prepend_bos=begins_with_bos(model, sae),
         tokens=tokens,

@@ -11,6 +11,7 @@ from pathlib import Path
 from semascope.core.corpus.contexts import Codec, Context, cut_contexts
 from semascope.core.corpus.readers import Document, read_documents
 from semascope.core.harvest.tiles import WINDOW
+from semascope.core.masking import Mask
 
 _TICK = 0.1
 
@@ -54,13 +55,19 @@ class Source:
     """
 
     def __init__(
-        self, paths: Sequence[Path], codec: Codec, length: int, prepend_bos: bool, limit: int | None = None
+        self,
+        paths: Sequence[Path],
+        codec: Codec,
+        length: int,
+        prepend_bos: bool,
+        limit: int | None = None,
+        mask: Mask | None = None,
     ) -> None:
-        """A corpus of these files, cut into contexts of `length` tokens, ending after `limit` tokens."""
+        """A corpus of these files, cut into contexts of `length` tokens, ending after `limit` tokens; `mask` does not count."""
         self.names: dict[int, str] = {}
         self.characters = 0
         self._paths, self._codec, self._length = paths, codec, length
-        self._prepend_bos, self._limit = prepend_bos, limit
+        self._prepend_bos, self._limit, self._mask = prepend_bos, limit, mask or Mask()
 
     def windows(self, place: Place) -> Iterator[Window | None]:
         """The windows from `place` on; None whenever reading has taken a while."""
@@ -84,7 +91,7 @@ class Source:
         if left == 0:
             return
         documents = itertools.islice(self._documents(), place.document, None)
-        contexts = cut_contexts(documents, self._codec, self._length, self._prepend_bos)
+        contexts = cut_contexts(documents, self._codec, self._length, self._prepend_bos, self._mask)
         for context in itertools.islice(contexts, place.skip, None):
             here = replace(context, document=context.document + place.document)
             if left is not None and len(here.ids) >= left:

@@ -26,7 +26,7 @@ class Tile:
 
     Attributes:
         ids: Token ids, int64, shape (rows, length); padding is token 0.
-        counted: Positions that are real and not special, bool, shape (rows, length).
+        counted: Positions that are real and neither special nor masked, bool, shape (rows, length).
         lengths: Real tokens of each row, int64, shape (rows,).
         contexts: Each row's context, by its index in the corpus, int64, shape (rows,).
         documents: Each row's document, by its index in the corpus, int64, shape (rows,).
