@@ -27,7 +27,7 @@ def _harvest_options(parser: argparse.ArgumentParser) -> None:
 def _harvest(args: argparse.Namespace) -> int:
     model, sae = load_pair(args)
     corpus = [Path(path) for path in args.corpus]
-    _announce(corpus, args.tokens, sae.config.d_sae)
+    _announce(corpus, args.tokens, sae.config.features)
 
     from semascope.core.harvest.run import harvest
 

@@ -23,14 +23,14 @@ def load_model(args: argparse.Namespace) -> LanguageModel:
 
 def load_pair(args: argparse.Namespace) -> tuple[LanguageModel, SAE]:
     """The model, and the SAE of --sae on its device, made sure of that they fit."""
-    from semascope.core.fit import check_fit
+    from semascope.core.fit import fit
 
     with _waiting("loading PyTorch and the SAE"):
         from semascope.core.saes import open_sae
 
         sae = open_sae(args.sae)  # first: it is the smaller one, and the likelier to be wrong
     model = load_model(args)
-    check_fit(model, sae)
+    fit(model, sae)
     return model, sae if model.device == sae.device else open_sae(args.sae, device=str(model.device))
 
 

@@ -118,7 +118,7 @@ def _generate(args: argparse.Namespace) -> int:
     from semascope.core.steering.generate import generate
 
     model, sae = load_pair(args)
-    edits = checked(args.edits, sae.config.d_sae)
+    edits = checked(args.edits, sae.config.features)
     tokens = (
         prompt_tokens(model, sae, messages=[("user", args.prompt)])
         if args.chat

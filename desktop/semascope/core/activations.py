@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from semascope.core.errors import UserError
-from semascope.core.fit import check_fit
+from semascope.core.fit import fit
 from semascope.core.harvest.sinks import MULTIPLE, SinkRule
 
 if TYPE_CHECKING:
@@ -116,19 +116,20 @@ def activations_of(
     """
     import torch  # here, since whoever only holds the result must not pay for it
 
-    hook = check_fit(model, sae)
-    wrong = [i for i in ids or () if not 0 <= i < sae.config.d_sae]
+    fitted = fit(model, sae)
+    wrong = [i for i in ids or () if not 0 <= i < sae.config.features]
     if wrong:
-        raise UserError(f"There is no feature {wrong[0]}: the SAE has {sae.config.d_sae:,}, numbered from 0.")
+        raise UserError(f"There is no feature {wrong[0]}: the SAE has {sae.config.features:,}, numbered from 0.")
     asked = None if ids is None else tuple(sorted(set(ids)))
     with torch.inference_mode():
-        x = model.run_to(hook, torch.tensor([tokens.ids]))[0]
+        x = model.run_to(fitted.hooks, torch.tensor([tokens.ids]))[0]
         norms = x.float().norm(dim=-1).cpu().numpy()
         rows, features, values = [], [], []
         some = None if asked is None else torch.tensor(asked, device=sae.device, dtype=torch.long)
-        for start in range(0, len(x), _CHUNK):
-            part = x[start : start + _CHUNK]
-            f = sae.encode(part) if some is None else sae.encode_some(part, some)
+        step = len(x) if fitted.sequential else _CHUNK
+        for start in range(0, len(x), step):
+            part = x[start : start + step]
+            f = fitted.encode(part) if some is None else fitted.encode_some(part, some)
             row, column = f.nonzero(as_tuple=True)  # row by row, ascending within a row
             rows.append((row + start).cpu().numpy())
             features.append((column if some is None else some[column]).cpu().numpy())

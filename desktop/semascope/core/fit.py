@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 from semascope.core.errors import UserError
 from semascope.core.saes.fit import fits
 
 if TYPE_CHECKING:
+    from semascope.core.models.hookpoint import HookPoint
     from semascope.core.models.model import LanguageModel
     from semascope.core.saes.fitted import FittedSAE
     from semascope.core.saes.sae import SAE
@@ -22,7 +24,7 @@ def fit(model: LanguageModel, sae: SAE) -> FittedSAE:
     from semascope.core.saes.fitted import FittedSAE  # here, since it imports torch
 
     config = sae.config
-    problems = fits(config, model.n_layers, model.width, model.name, model.image_layers)
+    problems = fits(config, model.n_layers, functools.partial(_width, model), model.name, model.image_layers)
     if not config.reads:
         raise UserError(problems[0], "Say where it reads, or choose an SAE that says so.")
     if problems:
@@ -31,3 +33,11 @@ def fit(model: LanguageModel, sae: SAE) -> FittedSAE:
     for hooks in (config.reads, config.writes):
         model.width(hooks)  # a place that this family of models lacks says so itself
     return FittedSAE(model, sae)
+
+
+def _width(model: LanguageModel, hook: HookPoint) -> int | None:
+    """How wide the model is there, None where it has no such place."""
+    try:
+        return model.width(hook)
+    except UserError:
+        return None

@@ -10,8 +10,8 @@ import torch
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 
-READ = ("sae_lens", "sae_lens_legacy", "sparsify", "releases/gemma_scope_2b_pt_res", "releases/gemma_scope_2_1b_pt")
-NOT_YET = {"sae_lens/temporal"}
+RESCALED = {"releases/llama_scope/Llama3_1-8B-Base-L3R-8x": 16**0.5 / 6.0}
+"""SAELens gives these features in units of normalised activations, the release's own library in raw ones: √d/6 between."""
 
 
 class Golden(NamedTuple):
@@ -28,13 +28,19 @@ def folders() -> list[str]:
     return sorted(path.parent.relative_to(GOLDEN).as_posix() for path in GOLDEN.rglob("golden_io.npz"))
 
 
-def read_folders() -> list[str]:
-    """The fixtures of the families that are read."""
-    return [name for name in folders() if name.startswith(READ) and name not in NOT_YET]
+def one_layer() -> list[str]:
+    """The fixtures of one encoder whose activations are plain vectors: x is (rows, d)."""
+    return [name for name in folders() if load(name).x.dim() == 2]
 
 
 def load(name: str) -> Golden:
     """A fixture's inputs and outputs."""
     with np.load(GOLDEN / name / "golden_io.npz") as arrays:
         io = {key: torch.from_numpy(arrays[key]) for key in arrays.files}
-    return Golden(io["x"], io["f"], io["x_hat"], io.get("fwd"))
+    forward = io.get("fwd", io["x_hat"] if "x_hat includes skip" in io_note(name) else None)
+    return Golden(io["x"], io["f"] / RESCALED.get(name, 1.0), io["x_hat"], forward)
+
+
+def io_note(name: str) -> str:
+    """What the fixture's makers say of it."""
+    return (GOLDEN / name / "golden_note.txt").read_text(encoding="utf-8")

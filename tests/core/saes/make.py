@@ -18,7 +18,7 @@ def config(activation: str = "relu", **changes: Any) -> SAEConfig:
     hook = HookPoint("resid_post", 3)
     settings: dict[str, Any] = {
         "format": "test", "architecture": activation, "activation": activation, "d_in": D, "d_out": D, "d_sae": M,
-        "hook_point": hook, "hook_out": hook, "k": 5 if "top" in activation or "group" in activation else None,
+        "reads": (hook,), "writes": (hook,), "k": 5 if "top" in activation or "group" in activation else None,
     }  # fmt: skip
     return SAEConfig(**{**settings, **changes})
 

@@ -14,13 +14,26 @@ from semascope.core.models.hookpoint import HookPoint
 from semascope.core.saes import open_sae, save
 from semascope.core.saes.save import save_saelens, write_saelens
 from tests.core.saes import make
-from tests.core.saes.golden import GOLDEN, load, read_folders
+from tests.core.saes.golden import GOLDEN, folders, load
 
-SAME = ("architecture", "activation", "d_in", "d_out", "d_sae", "hook_point", "hook_out", "model_name", "prepend_bos")
-SAME += ("k", "normalize", "apply_b_dec_to_input", "skip", "heads", "pursuit", "problems")
+SAME = (
+    "architecture",
+    "activation",
+    "d_in",
+    "d_out",
+    "d_sae",
+    "kind",
+    "encoders",
+    "reads",
+    "writes",
+    "model_name",
+    "prepend_bos",
+)
+SAME += ("k", "normalize", "apply_b_dec_to_input", "skip", "heads", "pursuit", "processing", "scale")
+SAME += ("mask_first", "mask_ids", "rectify", "l0", "notes", "problems")
 
 
-@pytest.mark.parametrize("name", read_folders())
+@pytest.mark.parametrize("name", folders())
 def test_every_release_comes_back_the_same(name: str, tmp_path: Path) -> None:
     x, sae = load(name).x, open_sae(GOLDEN / name, device="cpu")
     save_saelens(sae, tmp_path / "saved")

@@ -48,7 +48,7 @@ def make_sae(architecture: str, seed: int = 1) -> SAE:
     """A random SAE of layer 3 with most features firing somewhere."""
     torch.manual_seed(seed)
     hook = HookPoint("resid_post", LAYER)
-    options: dict[str, object] = {"activation": architecture, "hook_point": hook, "hook_out": hook}
+    options: dict[str, object] = {"activation": architecture, "reads": (hook,), "writes": (hook,)}
     tensors = {
         "W_enc": torch.randn(WIDTH, FEATURES) / 4,
         "b_enc": torch.randn(FEATURES) / 10,
@@ -68,8 +68,9 @@ def make_sae(architecture: str, seed: int = 1) -> SAE:
         options |= {
             "activation": "relu",
             "architecture": "transcoder",
-            "hook_point": HookPoint("mlp_in", LAYER),
-            "hook_out": HookPoint("mlp_out", LAYER),
+            "kind": "transcoder",
+            "reads": (HookPoint("mlp_in", LAYER),),
+            "writes": (HookPoint("mlp_out", LAYER),),
         }
     named = {"format": "test", "architecture": architecture, "d_in": WIDTH, "d_out": WIDTH, "d_sae": FEATURES}
     return SAE(SAEConfig(**(named | {"apply_b_dec_to_input": architecture != "transcoder"} | options)), tensors)

@@ -20,6 +20,7 @@ from semascope.core.harvest.accumulate import Accumulators
 from semascope.core.harvest.arrays import Stream, Written, write_arrays
 from semascope.core.harvest.scratch import ContextLog
 from semascope.core.harvest.strings import write_strings
+from semascope.core.models.hookpoint import STREAM
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -130,12 +131,11 @@ def _examples(kept: Accumulators, log: ContextLog) -> Steps:
 
 def _effects(model: LanguageModel, sae: SAE) -> Steps:
     """The arrays of `effects.safetensors`; logit effects only where the SAE writes to the residual stream."""
-    decoder: Tensor = sae.W_dec
+    decoder: Tensor = sae.written()
     features, width = decoder.shape
     arrays: dict[str, list[NDArray]] = {}
     unembedding = model.unembedding()
-    hook = sae.config.hook_out or sae.config.hook_point
-    direct = width == unembedding.weight.shape[1] and hook is not None and hook.site != "attn_z"
+    direct = width == unembedding.weight.shape[1] and all(hook.site in STREAM for hook in sae.config.writes)
     lens = logits.LogitLens(unembedding) if direct else None
     step = max(1, min(_CHUNK, int(_WORK / (2 * width * unembedding.weight.shape[0]))))
     for start in range(0, features if lens else 0, step):

@@ -11,23 +11,26 @@ from torch import Tensor
 
 from semascope.core.harvest.events import Events, events_of, finite
 from semascope.core.harvest.tiles import Tile
-from semascope.core.models.hookpoint import HookPoint
+from semascope.core.models.hookpoint import Hooks
 
 
 class Model(Protocol):
     """What is needed of `core.models.model.LanguageModel`."""
 
-    def run_to(self, hook: HookPoint, ids: Tensor) -> Tensor: ...
+    def run_to(self, hooks: Hooks, ids: Tensor) -> Tensor: ...
 
 
 class Dictionary(Protocol):
-    """What is needed of `core.saes.sae.SAE`."""
+    """What is needed of `core.saes.fitted.FittedSAE`."""
+
+    @property
+    def sequential(self) -> bool: ...
 
     def encode(self, x: Tensor) -> Tensor: ...
 
 
 class Read:
-    """Activations of one tile at the hook point.
+    """Activations of one tile at the hook points.
 
     Attributes:
         tile: The tile.
@@ -35,8 +38,8 @@ class Read:
         norms: float32, shape (rows · length,).
     """
 
-    def __init__(self, model: Model, hook: HookPoint, tile: Tile) -> None:
-        x = model.run_to(hook, torch.from_numpy(tile.ids))
+    def __init__(self, model: Model, hooks: Hooks, tile: Tile) -> None:
+        x = model.run_to(hooks, torch.from_numpy(tile.ids))
         self.tile = tile
         self.x = x.flatten(0, 1)
         self.norms: NDArray[np.float32] = self.x.float().norm(dim=-1).cpu().numpy()
@@ -44,7 +47,11 @@ class Read:
     @torch.inference_mode()
     def events(self, sae: Dictionary, places: NDArray[np.int64]) -> Events:
         """The SAE's events at some positions, given as flat indices; the rows of the events are those of `places`."""
-        activations = sae.encode(self.x[torch.from_numpy(places).to(self.x.device)])
+        there = torch.from_numpy(places).to(self.x.device)
+        if sae.sequential:  # every row is a context of its own, and padding stands behind it
+            activations = sae.encode(self.x.unflatten(0, self.tile.ids.shape)).flatten(0, 1)[there]
+        else:
+            activations = sae.encode(self.x[there])
         if activations.device.type == "cpu":
             return events_of(activations.float().numpy())
         return events_on_device(activations)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from semascope.core.errors import UserError
+from semascope.core.fit import fit
 from semascope.core.harvest import sinks, tiles
 from semascope.core.harvest.accumulate import Accumulators
 from semascope.core.harvest.forward import Read
@@ -24,7 +25,6 @@ from semascope.core.harvest.settings import Settings
 from semascope.core.harvest.sinks import SinkRule
 from semascope.core.harvest.source import Place, Source, Window
 from semascope.core.harvest.statistics import histogram_edges
-from semascope.core.models.hookpoint import HookPoint
 from semascope.core.progress import Job, Meter
 
 if TYPE_CHECKING:
@@ -102,8 +102,7 @@ class Pass:
             UserError: The checkpoint is damaged or of other settings.
             OSError: There is no room for the scratch files.
         """
-        self._model, self._sae, self._settings = model, sae, settings
-        self._hook = HookPoint.parse(settings.hook_point)
+        self._model, self._sae, self._settings = model, fit(model, sae), settings
         self._source, self._partial, self._bytes = source, partial, bytes_in_all
         self._stand = _Stand()
         self._worth_saving = False
@@ -132,7 +131,7 @@ class Pass:
             if step is None:
                 yield self._meter.at(self.counts.read, "reading the corpus")
                 continue
-            read = Read(self._model, self._hook, step.tile)
+            read = Read(self._model, self._sae.hooks, step.tile)
             since += step.tile.tokens
             if self.kept is None:
                 held.append(_Held(read, step.stand))

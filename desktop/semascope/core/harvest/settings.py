@@ -13,6 +13,7 @@ import psutil
 from semascope.core.errors import UserError
 from semascope.core.harvest import accumulate, intervals, top
 from semascope.core.harvest.scratch import ExampleScratch
+from semascope.core.saes.config import SAEConfig
 
 _TILE_ON_DEVICE = 8192
 _TILE_ON_CPU = {
@@ -31,6 +32,7 @@ class Settings:
         sae: Fingerprint of the SAE.
         corpus: Fingerprint of the corpus.
         hook_point: Where activations are read.
+        form: In what form the SAE takes them, and what it leaves out (`form_of`).
         features: Features of the SAE.
         context: Tokens of a context.
         prepend_bos: Whether contexts begin with a BOS.
@@ -44,6 +46,7 @@ class Settings:
     sae: str
     corpus: str
     hook_point: str
+    form: str
     features: int
     context: int
     prepend_bos: bool
@@ -71,6 +74,12 @@ class Settings:
                     f"The unfinished harvest was begun with another {name} ({record.get(field.name)}).",
                     f"Resume it with the same {name}, or delete it and begin anew.",
                 )
+
+
+def form_of(config: SAEConfig) -> str:
+    """All of an SAE's settings that change a harvest of the same weights at the same place."""
+    masked = f"{config.mask_first}:{','.join(map(str, config.mask_ids))}"
+    return f"{config.processing} x{config.scale!r} {config.normalize} -{masked}"
 
 
 def tile_tokens(device: str, dtype: str, threads: int, batch_tokens: int | None) -> int:

@@ -12,15 +12,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from semascope.core.models.hookpoint import Hooks
+from semascope.core.models.hookpoint import STREAM, Hooks
 from semascope.core.saes.sae import SAE
 
 if TYPE_CHECKING:
     from semascope.core.models.model import LanguageModel
-
-
-_RESIDUAL = frozenset({"resid_pre", "resid_mid", "resid_post", "attn_out", "attn_raw", "mlp_out", "mlp_raw", "embed"})
-"""Where the residual stream is, or what is added to it: what centred writing weights centre."""
 
 
 class FittedSAE:
@@ -38,9 +34,10 @@ class FittedSAE:
         self.sae, self.config = sae, config
         self.hooks: Hooks = config.reads
         self.hooks_out: Hooks = config.writes
+        # Centred writing weights centre what is written to the residual stream, and nothing else.
         processed = config.processing != "raw" and model.centrable
-        self._centres_in = processed and all(hook.site in _RESIDUAL for hook in self.hooks)
-        self._centres_out = processed and all(hook.site in _RESIDUAL for hook in self.hooks_out)
+        self._centres_in = processed and all(hook.site in STREAM for hook in self.hooks)
+        self._centres_out = processed and all(hook.site in STREAM for hook in self.hooks_out)
         folds = processed and config.processing == "folded" and self.hooks[0].site == "attn_z"
         self._shift = model.value_shift(self.hooks[0].layer) if folds else None
         self._heads_width = model.width(self.hooks[0]) if config.head is not None else 0

@@ -19,11 +19,13 @@ import torch
 from torch import Tensor
 
 from semascope.core.errors import UserError
+from semascope.core.fit import fit
 from semascope.core.steering.edits import Edit, Positions, checked
 
 if TYPE_CHECKING:
     from semascope.core.models.hookpoint import HookPoint
     from semascope.core.models.model import LanguageModel
+    from semascope.core.saes.fitted import FittedSAE
     from semascope.core.saes.sae import SAE
 
 _ROWS = 256  # tokens whose deltas are computed at once: bounds the full encode that TopK needs
@@ -48,7 +50,7 @@ class Steering:
         self, sae: SAE, edits: Sequence[Edit], *, positions: Positions = "all", skip_special: bool = True
     ) -> None:
         self.sae = sae
-        self.edits = checked(edits, sae.config.d_sae)
+        self.edits = checked(edits, sae.config.features)
         self.positions = positions
         self.skip_special = skip_special
         self._ids = torch.tensor([edit.feature for edit in self.edits], device=sae.device, dtype=torch.long)
@@ -60,6 +62,7 @@ class Steering:
         self._gain = torch.tensor(gains, device=sae.device)
         self._offset = torch.tensor(offsets, device=sae.device)
         self._needs_f = any(gains)
+        self._reader: SAE | FittedSAE = sae  # until a model says in which form it gives its activations
         self._aimed: Tensor | None = None  # indices of the steered tokens of the coming pass; None: all of them
         self._read: Tensor | None = None
 
@@ -74,6 +77,7 @@ class Steering:
         if not self.active:
             yield
             return
+        self._reader = fit(model, self.sae)
         source, target = _hooks(self.sae)
         with contextlib.ExitStack() as hooks:
             if source == target:
@@ -104,8 +108,8 @@ class Steering:
         """What is added at the output for activations `x` (rows, d_in): float32 (rows, d_out)."""
         change = self._offset.expand(len(x), -1)
         if self._needs_f:
-            change = change + self._gain * self.sae.encode_some(x, self._ids)
-        directions = self.sae.directions(x, self._ids)  # (1, k, d_out), or (rows, k, d_out) where scaled per token
+            change = change + self._gain * self._reader.encode_some(x, self._ids)
+        directions = self._reader.directions(x, self._ids)  # (1, k, d_out), or (rows, k, d_out) where scaled per token
         if directions.shape[0] == 1:
             return change @ directions[0]
         return torch.einsum("rk,rkd->rd", change, directions)
