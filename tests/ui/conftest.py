@@ -14,7 +14,8 @@ from semascope.core.session import edits
 from semascope.core.session.document import Reference
 from semascope.jobs.bridge import Bridge
 from semascope.jobs.engine import Engine
-from semascope.jobs.requests import Describe, EngineInfo, OpenModel, OpenSAE
+from semascope.jobs.infos import EngineInfo
+from semascope.jobs.requests import Describe, OpenModel, OpenSAE
 from semascope.state.workspace import Workspace
 
 SLOW = 60_000  # milliseconds that the engine may take on a loaded machine

@@ -1,4 +1,4 @@
-"""The engine: the one owner of model, SAE and device. It answers the requests of `requests` on the lane's one thread.
+"""The engine: the one owner of model, SAEs and device. It answers the requests of `requests` on the lane's one thread.
 
 `handle` answers a short request; `start` gives a long one as a generator, whose steps take at most about a quarter of a
 second and which `close()` cancels. Torch is imported when the first request needs it. The work itself is `core`'s; here it
@@ -7,7 +7,6 @@ is only brought together: what is open, what fits what, and what becomes of memo
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,31 +15,34 @@ import numpy as np
 
 from semascope.core.activations import PromptActivations, activations_of
 from semascope.core.errors import UserError
-from semascope.core.fit import check_fit
+from semascope.core.fit import fit
 from semascope.core.progress import Meter, Progress
 from semascope.core.prompt import prompt_tokens
 from semascope.core.steering.answer import Effect
 from semascope.jobs.failure import free_memory
+from semascope.jobs.infos import EngineInfo, ModelInfo
+from semascope.jobs.open_saes import OpenSAEs, free_bytes
 from semascope.jobs.requests import (
     Answers,
+    CheckSAE,
     Close,
     Describe,
-    EngineInfo,
     Generate,
     Generated,
     MeasureEffect,
-    ModelInfo,
     OpenModel,
     OpenSAE,
     PromptFeatures,
     Request,
+    RereadSAE,
     RunHarvest,
-    SAEInfo,
+    UseSAE,
 )
 
 if TYPE_CHECKING:
     from semascope.core.models.model import LanguageModel
     from semascope.core.models.text import Tokens
+    from semascope.core.saes.checked import Check
     from semascope.core.saes.sae import SAE
     from semascope.core.steering.apply import Steering
 
@@ -49,11 +51,11 @@ _LARGEST_BATCH = 8192  # tokens; the first to be halved when a harvest runs out 
 
 
 class Engine:
-    """Model, SAE and device, behind requests. Every method belongs to the lane's thread."""
+    """Model, SAEs and device, behind requests. Every method belongs to the lane's thread."""
 
     def __init__(self) -> None:
         self._model: LanguageModel | None = None
-        self._sae: SAE | None = None
+        self._saes = OpenSAEs()
 
     def handle(self, request: Request) -> Any:
         """The answer to a short request, as its class documents.
@@ -65,7 +67,11 @@ class Engine:
             case OpenModel():
                 return self._open_model(request)
             case OpenSAE():
-                return self._open_sae(request)
+                return self._saes.open(request, self._model)
+            case RereadSAE():
+                return self._saes.reread(request.sae, request.reading, self._model)
+            case UseSAE():
+                return self._saes.use(request.fingerprint)
             case Close():
                 return self._close(request)
             case Describe():
@@ -83,6 +89,8 @@ class Engine:
                 return self._measure(request)
             case RunHarvest():
                 return self._harvest(request)
+            case CheckSAE():
+                return self._check(request)
         raise TypeError(f"not a long request: {request!r}")
 
     def describe(self) -> EngineInfo:
@@ -91,7 +99,10 @@ class Engine:
 
         device = self._model.device if self._model else default_device()
         model = model_info(self._model) if self._model else None
-        return EngineInfo(str(device), _free_memory(device.type), model, sae_info(self._sae) if self._sae else None)
+        current = self._saes.current
+        return EngineInfo(
+            str(device), free_bytes(device.type), model, current.info if current else None, self._saes.infos
+        )
 
     # --- what is open -----------------------------------------------------------------------------------------
 
@@ -99,76 +110,59 @@ class Engine:
         from semascope.core.models.open import open_model
 
         path = Path(request.path).expanduser()
-        free = _free_memory(self._model.device.type) if self._model else None
+        free = free_bytes(self._model.device.type) if self._model else None
         if free is not None and free < 2 * _size(path):
             # No room for two at once: the old one goes first, and stays gone should the new one not open.
             self._model = None
             free_memory()
-        model = open_model(path, request.device, request.dtype)
-        sae, self._model, self._sae = self._sae, model, None
-        if sae is not None and sae.path is not None:
-            # One that doesn't fit was for the model before; the answer is about the new one.
-            with contextlib.suppress(UserError):
-                self._open_sae(OpenSAE(sae.path))
+        self._model = open_model(path, request.device, request.dtype)
+        self._saes.move_to(self._model)
         free_memory()
-        return model_info(model)
-
-    def _open_sae(self, request: OpenSAE) -> SAEInfo:
-        from semascope.core.saes import open_sae
-
-        device = str(self._model.device) if self._model else "cpu"
-        sae = open_sae(request.path, device=device)
-        if self._model is not None:
-            check_fit(self._model, sae)
-        self._sae = sae
-        free_memory()
-        return sae_info(sae)
+        return model_info(self._model)
 
     def _close(self, request: Close) -> EngineInfo:
         self._model = None if request.model else self._model
-        self._sae = None if request.sae else self._sae
+        if request.sae:
+            self._saes.close(request.fingerprint)
         free_memory()
         return self.describe()
 
-    def _pair(self) -> tuple[LanguageModel, SAE]:
-        """The open model and SAE, made sure of that they fit."""
+    def _pair(self, sae: str) -> tuple[LanguageModel, SAE]:
+        """The open model and an open SAE, made sure of that they fit."""
         if self._model is None:
             raise UserError("No model is open.", "Open a model first.")
-        if self._sae is None:
-            raise UserError("No SAE is open.", "Open an SAE for this model first.")
-        check_fit(self._model, self._sae)
-        return self._model, self._sae
+        held = self._saes.named(sae)
+        fit(self._model, held.sae)
+        return self._model, held.sae
 
     # --- work -------------------------------------------------------------------------------------------------
 
     def _prompt_features(self, request: PromptFeatures) -> PromptActivations:
-        model, sae = self._pair()
+        model, sae = self._pair(request.sae)
         tokens = prompt_tokens(model, sae, request.text, request.messages)
         return activations_of(model, sae, tokens, request.ids or None, median=request.median)
 
-    def _prepare(self, request: Generate) -> tuple[LanguageModel, Tokens, Steering | None]:
-        """The model, the prompt's tokens and what steers it; an SAE is needed only for edits."""
+    def _prepare(self, request: Generate) -> tuple[LanguageModel, SAE | None, Tokens, Steering | None]:
+        """The model, the SAE, the prompt's tokens and what steers it; an SAE is needed only for edits."""
         from semascope.core.steering.apply import Steering
 
-        model = self._model
-        if request.edits:
-            model, _ = self._pair()
+        model, current = self._model, self._saes.current
+        sae = current.sae if current else None
+        if request.edits or request.sae:
+            model, sae = self._pair(request.sae)
         if model is None:
             raise UserError("No model is open.", "Open a model first.")
         text, messages = ("", (("user", request.prompt),)) if request.chat else (request.prompt, ())
-        tokens = prompt_tokens(model, self._sae, text, messages)
-        if not request.edits or self._sae is None:
-            return model, tokens, None
-        steering = Steering(
-            self._sae, request.edits, positions=request.positions, skip_special=not request.steer_special
-        )
-        return model, tokens, steering
+        tokens = prompt_tokens(model, sae, text, messages)
+        if not request.edits or sae is None:
+            return model, sae, tokens, None
+        steering = Steering(sae, request.edits, positions=request.positions, skip_special=not request.steer_special)
+        return model, sae, tokens, steering
 
     def _generate(self, request: Generate) -> Generator[Progress | Generated, None, Answers]:
         from semascope.core.steering.generate import Stream
 
-        model, tokens, steering = self._prepare(request)
-        sae = self._sae
+        model, sae, tokens, steering = self._prepare(request)
         streams = [
             Stream(
                 model,
@@ -209,9 +203,9 @@ class Engine:
         from semascope.core.steering.apply import Steering
         from semascope.core.steering.measure import measure
 
-        model, tokens, steering = self._prepare(request.generate)
+        model, _, tokens, steering = self._prepare(request.generate)
         if steering is None:
-            steering = Steering(self._pair()[1], ())
+            steering = Steering(self._pair(request.generate.sae)[1], ())
         return (
             yield from measure(
                 model, tokens, steering, request.baseline_ids, request.steered_ids, seed=request.generate.seed
@@ -223,7 +217,7 @@ class Engine:
 
         from semascope.core.harvest.run import harvest
 
-        model, sae = self._pair()
+        model, sae = self._pair(request.sae)
         batch: int | None = None
         while True:
             try:
@@ -246,6 +240,13 @@ class Engine:
             free_memory()
             yield Progress(0, note=f"out of memory: once more with {batch:,} tokens at a time")
 
+    def _check(self, request: CheckSAE) -> Generator[Progress, None, Check]:
+        from semascope.core.saes.check import self_check
+
+        model, sae = self._pair(request.sae)
+        wanted = "if implausible" if request.alternatives is None else request.alternatives
+        return (yield from self_check(model, sae, request.corpus, tokens=request.tokens, alternatives=wanted))
+
 
 def model_info(model: LanguageModel) -> ModelInfo:
     """What the interface may know of a model."""
@@ -266,25 +267,6 @@ def model_info(model: LanguageModel) -> ModelInfo:
     )
 
 
-def sae_info(sae: SAE) -> SAEInfo:
-    """What the interface may know of an SAE."""
-    config = sae.config
-    path = sae.path or Path()
-    return SAEInfo(
-        path=path,
-        name=path.name,
-        fingerprint=sae.fingerprint,
-        format=config.format,
-        architecture=config.architecture,
-        hook_point=str(config.hook_point or ""),
-        hook_out=str(config.hook_out or config.hook_point or ""),
-        d_in=config.d_in,
-        d_out=config.d_out,
-        d_sae=config.d_sae,
-        problems=config.problems,
-    )
-
-
 def _answer_activations(
     model: LanguageModel, sae: SAE | None, prompt: Tokens, answer: list[int], features: list[int]
 ) -> np.ndarray:
@@ -294,21 +276,12 @@ def _answer_activations(
     if sae is None or not features or not answer:
         return np.zeros((len(answer), len(features)), np.float32)
     with torch.inference_mode():
-        x = model.run_to(check_fit(model, sae), torch.tensor([[*prompt.ids, *answer]]))[0, len(prompt) :]
-        return sae.encode_some(x, torch.tensor(features, device=sae.device)).cpu().numpy()
+        fitted = fit(model, sae)
+        x = model.run_to(fitted.hooks, torch.tensor([[*prompt.ids, *answer]]))[0]
+        return fitted.encode_some(x, torch.tensor(features, device=sae.device))[len(prompt) :].cpu().numpy()
 
 
 def _size(path: Path) -> int:
     """Bytes of a model's weights."""
     files = [path] if path.is_file() else path.glob("*.safetensors")
     return sum(file.stat().st_size for file in files)
-
-
-def _free_memory(kind: str) -> int | None:
-    """Free bytes of the device's memory, None where it can't be told."""
-    import psutil
-    import torch
-
-    if kind == "cuda":
-        return int(torch.cuda.mem_get_info()[0])
-    return int(psutil.virtual_memory().available) if kind == "cpu" else None

@@ -7,13 +7,16 @@ answer in its docstring.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 
 from semascope.core.progress import Progress
+from semascope.core.saes.kept import KeptReading
+from semascope.core.saes.reading import Reading
 from semascope.core.steering.answer import Generation, Token
 from semascope.core.steering.edits import Edit, Positions
 
@@ -35,7 +38,7 @@ class Request:
 class OpenModel(Request):
     """Open a model folder or GGUF file in place of the present one → `ModelInfo`.
 
-    An SAE that is open stays open if it fits the new model, and is closed otherwise (`Describe` tells). Takes seconds
+    SAEs that are open stay open if they fit the new model, and are closed otherwise (`Describe` tells). Takes seconds
     and has no steps; it counts as short so that what is asked after it is answered after it.
     """
 
@@ -50,9 +53,25 @@ class OpenModel(Request):
 
 @dataclass(frozen=True)
 class OpenSAE(Request):
-    """Open an SAE in place of the present one → `SAEInfo`. Refused when it doesn't fit the model that is open."""
+    """Open an SAE beside those that are open → `SAEInfo`; the one of the same fingerprint, if any, makes way for it.
+
+    Refused when it doesn't fit the model that is open, or not into the memory that is free.
+
+    Attributes:
+        path: A folder or file of any release that is read.
+        dtype: What it computes in, "float32" or "bfloat16"; None is float32.
+        mapped: Whether its matrices stay in the file; None leaves them there when they are too large for the memory.
+        reading: How to read it where its files don't say, or say wrongly; an empty one reads as `kept` says.
+        kept: Ways of reading that were chosen before, by fingerprint.
+        use: Whether it becomes the current one.
+    """
 
     path: Path
+    dtype: str | None = None
+    mapped: bool | None = None
+    reading: Reading = field(default_factory=Reading)
+    kept: Mapping[str, KeptReading] = field(default_factory=dict, compare=False, repr=False)
+    use: bool = True
 
     @property
     def title(self) -> str:
@@ -60,11 +79,41 @@ class OpenSAE(Request):
 
 
 @dataclass(frozen=True)
+class RereadSAE(Request):
+    """Read an open SAE otherwise than its files say → `SAEInfo`; its weights stay as they are, nothing is loaded.
+
+    `reading` is whole by itself: it takes the place of the one before, and an empty one reads as the files say. Refused,
+    and nothing changes, when the SAE does not fit the model that way.
+    """
+
+    sae: str
+    reading: Reading
+
+    @property
+    def title(self) -> str:
+        return "Read the SAE otherwise"
+
+
+@dataclass(frozen=True)
+class UseSAE(Request):
+    """Make an open SAE the current one → `SAEInfo`."""
+
+    fingerprint: str
+
+
+@dataclass(frozen=True)
 class Close(Request):
-    """Close the model, the SAE or both and free their memory → `EngineInfo`."""
+    """Close the model, the SAEs or both and free their memory → `EngineInfo`.
+
+    Attributes:
+        model: Whether to close the model.
+        sae: Whether to close SAEs.
+        fingerprint: Of the one SAE to close; "" for all. One that isn't open is closed already.
+    """
 
     model: bool = True
     sae: bool = True
+    fingerprint: str = ""
 
 
 @dataclass(frozen=True)
@@ -83,12 +132,14 @@ class PromptFeatures(Request):
             without asking again.
         median: The median norm of the open harvest's sink rule, so that prompt and harvest call the same tokens
             sinks; None: what the SAE or else the prompt itself says.
+        sae: Fingerprint of the open SAE to read with; "" for the current one, here and in the requests below.
     """
 
     text: str = ""
     messages: Messages = ()
     ids: tuple[int, ...] = ()
     median: float | None = None
+    sae: str = ""
 
     @property
     def title(self) -> str:
@@ -117,6 +168,7 @@ class Generate(Request):
     top_p: float = 1.0
     positions: Positions = "all"
     steer_special: bool = False
+    sae: str = ""
 
     @property
     def title(self) -> str:
@@ -125,7 +177,10 @@ class Generate(Request):
 
 @dataclass(frozen=True)
 class MeasureEffect(Request):
-    """What the edits of a `Generate` did, in nats, beside a random push of equal norm → `core.steering.answer.Effect`."""
+    """What the edits of a `Generate` did, in nats, beside a random push of equal norm → `core.steering.answer.Effect`.
+
+    The SAE is that of `generate`.
+    """
 
     long: ClassVar[bool] = True
     generate: Generate
@@ -139,7 +194,7 @@ class MeasureEffect(Request):
 
 @dataclass(frozen=True)
 class RunHarvest(Request):
-    """Harvest corpus files with the open model and SAE into a new folder `out` → `core.harvest`'s `HarvestSummary`."""
+    """Harvest corpus files with the open model and an open SAE into a new folder `out` → `core.harvest`'s `HarvestSummary`."""
 
     long: ClassVar[bool] = True
     corpus: tuple[Path, ...]
@@ -147,10 +202,33 @@ class RunHarvest(Request):
     tokens: int | None = None
     context: int = 128
     resume: bool = False
+    sae: str = ""
 
     @property
     def title(self) -> str:
         return f"Harvest {', '.join(Path(path).name for path in self.corpus)}"
+
+
+@dataclass(frozen=True)
+class CheckSAE(Request):
+    """Check on a few thousand tokens whether an open SAE is read rightly → `core.saes.checked.Check`.
+
+    Attributes:
+        sae: Its fingerprint; "" for the current one.
+        corpus: Text to run the open model on.
+        tokens: About how many tokens.
+        alternatives: Whether to try other ways of reading it; None does when it looks implausible.
+    """
+
+    long: ClassVar[bool] = True
+    sae: str
+    corpus: tuple[Path, ...]
+    tokens: int = 4096
+    alternatives: bool | None = None
+
+    @property
+    def title(self) -> str:
+        return "Check how the SAE is read"
 
 
 @dataclass(frozen=True)
@@ -178,47 +256,3 @@ class Answers:
     steered: Generation
     baseline_activations: np.ndarray
     steered_activations: np.ndarray
-
-
-@dataclass(frozen=True)
-class ModelInfo:
-    """The open model. `chat` says whether it has a chat template."""
-
-    path: Path
-    name: str
-    architecture: str
-    fingerprint: str
-    layers: int
-    d_model: int
-    vocabulary: int
-    context: int
-    device: str
-    dtype: str
-    chat: bool
-
-
-@dataclass(frozen=True)
-class SAEInfo:
-    """The open SAE. `hook_point` is written as in `resid_post.15`; `problems` are sentences worth showing."""
-
-    path: Path
-    name: str
-    fingerprint: str
-    format: str
-    architecture: str
-    hook_point: str
-    hook_out: str
-    d_in: int
-    d_out: int
-    d_sae: int
-    problems: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class EngineInfo:
-    """What the engine holds and on which device, with its free memory in bytes (None where it can't be told)."""
-
-    device: str
-    free_memory: int | None
-    model: ModelInfo | None = None
-    sae: SAEInfo | None = None

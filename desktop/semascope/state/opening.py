@@ -19,7 +19,8 @@ from semascope.core.identify import identify
 from semascope.core.session import edits
 from semascope.core.session.document import Kind, Reference, Session
 from semascope.core.session.places import locate, refer_to
-from semascope.jobs.requests import Close, Describe, EngineInfo, ModelInfo, OpenModel, OpenSAE, SAEInfo
+from semascope.jobs.infos import EngineInfo, ModelInfo, SAEInfo
+from semascope.jobs.requests import Close, Describe, OpenModel, OpenSAE
 
 if TYPE_CHECKING:
     from semascope.state.workspace import Workspace

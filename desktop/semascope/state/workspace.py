@@ -19,7 +19,7 @@ from semascope.core.session.document import FeatureNote, Pin, Session
 from semascope.core.session.edits import Edit
 from semascope.core.session.history import History
 from semascope.jobs.bridge import Bridge
-from semascope.jobs.requests import ModelInfo, SAEInfo
+from semascope.jobs.infos import ModelInfo, SAEInfo
 from semascope.state.keeper import SessionKeeper
 from semascope.state.opening import Opening
 

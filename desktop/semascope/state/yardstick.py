@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from semascope.core.harvest.store import Harvest
-    from semascope.jobs.requests import SAEInfo
+    from semascope.jobs.infos import SAEInfo
 
 DENSE = 0.10
 """A density above which a feature says little about a text and is listed apart."""

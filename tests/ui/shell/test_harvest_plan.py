@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from semascope.jobs.requests import ModelInfo, SAEInfo
+from semascope.jobs.infos import ModelInfo, SAEInfo
 from semascope.ui.shell.harvest_plan import Plan, corpus_tokens, cost, problem
 
 MODEL = ModelInfo(Path("m"), "tiny", "Llama", "f" * 64, 2, 64, 1000, 2048, "cpu", "float32", True)
@@ -44,7 +44,7 @@ def test_each_impossible_combination_is_told(plan: Plan, tmp_path: Path) -> None
         (problem(replace(plan, context=1), MODEL, SAE), "larger"),
         (problem(replace(plan, out=None), MODEL, SAE), "where to keep"),
         (problem(replace(plan, out=full), MODEL, SAE), "exists already"),
-        (problem(plan, MODEL, replace(SAE, d_sae=10**10)), "free"),
+        (problem(plan, MODEL, replace(SAE, features=10**10)), "free"),
     ]
     for told, expected in cases:
         assert expected in told, told

@@ -105,7 +105,7 @@ def sae_details(workspace: Workspace, commands: Commands) -> Details:
         ("Reads", info.hook_point or "not stated"),
         *([("Writes", info.hook_out)] if info.hook_out not in ("", info.hook_point) else []),
         ("Kind", f"{words.architecture(info.architecture)} · {info.format}"),
-        ("Features", f"{info.d_sae:,} of width {info.d_in:,}"),
+        ("Features", f"{info.features:,} of width {info.d_in:,}"),
         ("Where", str(info.path)),
         ("Fingerprint", words.short(info.fingerprint)),
     ]

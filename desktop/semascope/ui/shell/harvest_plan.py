@@ -11,7 +11,7 @@ from pathlib import Path
 from semascope.core.corpus.readers import corpus_files
 from semascope.core.errors import UserError
 from semascope.core.harvest.settings import check_room, estimate
-from semascope.jobs.requests import ModelInfo, SAEInfo
+from semascope.jobs.infos import ModelInfo, SAEInfo
 
 BYTES_PER_TOKEN = 4.2  # of English prose under a vocabulary of 50 k; JSON and other languages differ
 _FEWEST = 8  # tokens of a context: fewer hold no context to speak of
@@ -59,10 +59,10 @@ def problem(plan: Plan, model: ModelInfo | None, sae: SAEInfo | None) -> str:
 
 def cost(plan: Plan, sae: SAEInfo, rate: float | None) -> str:
     """What it takes, in a sentence: tokens, memory, disk, and time where a rate (tokens/s) is known."""
-    tokens, size = corpus_tokens(plan), estimate(sae.d_sae, corpus_tokens(plan))
+    tokens, size = corpus_tokens(plan), estimate(sae.features, corpus_tokens(plan))
     about = "" if plan.tokens and plan.tokens <= tokens else "about "
     words = (
-        f"{about}{tokens:,} tokens for {sae.d_sae:,} features: {_bytes(size.memory)} of memory beside the model, "
+        f"{about}{tokens:,} tokens for {sae.features:,} features: {_bytes(size.memory)} of memory beside the model, "
         f"{_bytes(size.disk)} of disk while it runs, "
     )
     if rate:
@@ -80,7 +80,7 @@ def corpus_tokens(plan: Plan) -> int:
 def _no_room(plan: Plan, sae: SAEInfo) -> str:
     assert plan.out is not None
     try:
-        check_room(estimate(sae.d_sae, corpus_tokens(plan)), plan.out.parent.absolute())
+        check_room(estimate(sae.features, corpus_tokens(plan)), plan.out.parent.absolute())
     except UserError as error:
         return str(error)
     except OSError as error:

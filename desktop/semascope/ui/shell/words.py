@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from semascope.core.harvest.store import Harvest
-from semascope.jobs.requests import ModelInfo, SAEInfo
+from semascope.jobs.infos import ModelInfo, SAEInfo
 
 _ARCHITECTURES = {
     "standard": "ReLU",
@@ -61,4 +61,4 @@ def model_facts(info: ModelInfo) -> str:
 
 
 def sae_facts(info: SAEInfo) -> str:
-    return f"{architecture(info.architecture)} · {info.d_sae:,}"
+    return f"{architecture(info.architecture)} · {info.features:,}"

@@ -106,7 +106,7 @@ class PromptPresenter(QObject):
     def feature(self) -> int | None:
         """The feature of the heatmap: the one that all panels show, if the open SAE has it."""
         feature, sae = self._workspace.selected, self._workspace.sae_info
-        return None if feature is None or (sae is not None and feature >= sae.d_sae) else feature
+        return None if feature is None or (sae is not None and feature >= sae.features) else feature
 
     @property
     def yardstick(self) -> Yardstick:
