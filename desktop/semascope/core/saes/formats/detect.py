@@ -11,14 +11,26 @@ from pathlib import Path
 
 from semascope.core.errors import UserError
 from semascope.core.foreign.folder import Folder
-from semascope.core.saes.formats import gemma_scope_1, gemma_scope_2, saelens, sparsify, unread
+from semascope.core.saes.formats import (
+    dictionary_learning,
+    gemma_scope_1,
+    gemma_scope_2,
+    mapped,
+    saelens,
+    sparsify,
+    unread,
+)
 from semascope.core.saes.formats.layout import Family, Layout, natural
+from semascope.core.saes.tensor_guess import TENSOR_FILES
+from semascope.core.saes.tensor_map import MAP
 
 FAMILIES: tuple[Family, ...] = (
+    mapped.FAMILY,
     saelens.FAMILY,
     sparsify.FAMILY,
     gemma_scope_1.FAMILY,
     gemma_scope_2.FAMILY,
+    dictionary_learning.FAMILY,
     *unread.FAMILIES,
 )
 
@@ -129,4 +141,6 @@ def _missing(folder: Folder) -> str:
         return f"It has {saelens.CONFIG} but no weights: copy {saelens.WEIGHTS} or {sparsify.WEIGHTS} too."
     if saelens.WEIGHTS in folder.names or sparsify.WEIGHTS in folder.names:
         return f"It has weights but no {saelens.CONFIG}: copy that too."
+    if any(name.endswith(TENSOR_FILES) for name in folder.names):
+        return f"Say which of its tensors is which, in a file {MAP} beside them; “What opens” shows one."
     return "Choose the folder that holds the SAE's weights and settings."
