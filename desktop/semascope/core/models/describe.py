@@ -5,6 +5,7 @@ For `core.identify`, and for saying what is wrong before gigabytes are read; ope
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +18,10 @@ from semascope.core.foreign.folder import Folder
 
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model", "tekken.json")
 INDEX = "model.safetensors.index.json"
+
+_BLOCK = re.compile(r"(?:^|\.)(?:layers|h)\.(\d{1,4})\.")
+_EMBEDDINGS = ("embed_tokens.weight", "wte.weight", "embed_in.weight")
+_OTHER_TOWERS = re.compile(r"visi|visual|image|audio")
 
 
 @dataclass(frozen=True)
@@ -56,10 +61,15 @@ def describe_folder(folder: Folder) -> ModelDescription:
     text = next((config.section(name) for name in ("text_config", "llm_config") if name in config), config)
     names = config.content.get("architectures")
     first = names[0] if isinstance(names, list) and names and isinstance(names[0], str) else ""
+    layers = _first(text, "num_hidden_layers", "n_layer", "num_layers")
+    width = _first(text, "hidden_size", "n_embd", "d_model")
+    if layers is None or width is None:
+        counted, measured = _by_weights(folder)
+        layers, width = counted if layers is None else layers, measured if width is None else width
     return ModelDescription(
         architecture=first or config.text("model_type"),
-        layers=_first(text, "num_hidden_layers", "n_layer", "num_layers"),
-        d_model=_first(text, "hidden_size", "n_embd", "d_model"),
+        layers=layers,
+        d_model=width,
         multimodal="vision_config" in config,
         problems=tuple(_missing(folder)),
     )
@@ -67,6 +77,27 @@ def describe_folder(folder: Folder) -> ModelDescription:
 
 def _first(config: Fields, *names: str) -> int | None:
     return next((config.whole(name) for name in names if name in config), None)
+
+
+def _by_weights(folder: Folder) -> tuple[int | None, int | None]:
+    """Blocks and width by the weights' headers: LLaVA's settings leave out what their class takes for granted."""
+    blocks: set[int] = set()
+    width = None
+    for name in sorted(folder.names):
+        if not name.endswith(".safetensors"):
+            continue
+        try:
+            header = folder.header(name)
+        except UserError:
+            continue  # `_missing` says so
+        for tensor, info in header.items():
+            if _OTHER_TOWERS.search(tensor):
+                continue
+            if match := _BLOCK.search(tensor):
+                blocks.add(int(match[1]))
+            if tensor.endswith(_EMBEDDINGS) and len(info.shape) == 2:
+                width = info.shape[1]
+    return (max(blocks) + 1 if blocks else None), width
 
 
 def _missing(folder: Folder) -> Iterator[str]:

@@ -85,10 +85,11 @@ def _load(path: Path, gguf: bool, dtype: torch.dtype) -> tuple[Any, Any]:
         common["gguf_file"] = path.name
     try:
         config = transformers.AutoConfig.from_pretrained(folder, **common)
+        config._attn_implementation = None  # what the model's own code chooses, whatever a folder may ask to be fetched
         seeing = getattr(config, "vision_config", None) is not None
         factory = transformers.AutoModelForImageTextToText if seeing else transformers.AutoModelForCausalLM
         weights = {} if gguf else {"use_safetensors": True, "output_loading_info": True}
-        loaded = factory.from_pretrained(folder, dtype=dtype, attn_implementation="sdpa", **weights, **common)
+        loaded = factory.from_pretrained(folder, config=config, dtype=dtype, **weights, **common)
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **common)
     except (torch.OutOfMemoryError, MemoryError) as error:
         raise UserError(
@@ -97,6 +98,11 @@ def _load(path: Path, gguf: bool, dtype: torch.dtype) -> tuple[Any, Any]:
     except UserError:
         raise
     except Exception as error:
+        if "Unrecognized configuration class" in str(error):
+            raise UserError(
+                f"{path.name} is not a language model: it is of the type {config.model_type}.",
+                "Open a decoder-only language model, or one that reads images too, such as Gemma 3 or Qwen3-VL.",
+            ) from error
         raise UserError(
             f"{path.name} could not be opened: {_reason(error)}", "Check that the folder is complete."
         ) from error
