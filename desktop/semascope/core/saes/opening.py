@@ -70,11 +70,14 @@ def _kind(layout: Layout) -> type[SAE]:
 
 
 def _too_large(config: SAEConfig, dtype: torch.dtype, where: torch.device) -> bool:
+    return bytes_needed(config, str(dtype).removeprefix("torch.")) > _MOST_OF_FREE_MEMORY * _free(where)
+
+
+def _free(where: torch.device) -> int:
+    """Free bytes of a device's memory."""
     if where.type == "cuda":
-        free = torch.cuda.mem_get_info(where)[0]
-    else:
-        free = psutil.virtual_memory().available
-    return bytes_needed(config, str(dtype).removeprefix("torch.")) > _MOST_OF_FREE_MEMORY * free
+        return int(torch.cuda.mem_get_info(where)[0])
+    return int(psutil.virtual_memory().available)
 
 
 def _dtype(dtype: str | torch.dtype | None) -> torch.dtype:

@@ -24,6 +24,9 @@ from semascope.core.saes.formats.layout import Layout, Stored
 _MAY_BE_INFINITE = frozenset({"threshold", "log_threshold"})
 """An infinite threshold switches a feature off; anything else that isn't finite is damage."""
 
+_CHECKED = 1 << 22
+"""Numbers looked at together."""
+
 
 def read_tensors(layout: Layout, *, mapped: bool = False) -> dict[str, Tensor]:
     """The SAE's tensors by our names, as `SAE` takes them.
@@ -82,8 +85,8 @@ def _read_npz(path: Path, names: Iterable[str]) -> dict[str, Tensor]:
 def _check_numbers(tensor: Tensor, ours: str, name: str, path: Path) -> None:
     """Refuse NaN, and infinity where it has no meaning; a few rows at a time, for a mask as large as a decoder is large."""
     rows = tensor.reshape(-1) if tensor.dim() < 2 else tensor
-    for part in torch.split(rows, 1 << 16):
-        bad = part.isnan() if ours in _MAY_BE_INFINITE else ~part.isfinite()
+    for part in torch.split(rows, max(1, _CHECKED // max(1, rows[:1].numel()))):
+        bad = part.isnan() if ours.partition(".")[0] in _MAY_BE_INFINITE else ~part.isfinite()
         if bool(bad.any()):
             raise UserError(
                 f"{name} in {path.name} holds values that are not numbers (NaN or infinity).",

@@ -2,26 +2,35 @@
 
 Version 6 keeps what concerns the model in `metadata`; versions 3 to 5 keep everything side by side; older ones say
 `hook_point` for `hook_name`. A training checkpoint of a BatchTopK dictionary, which SAELens itself can't load for
-inference, is read as the JumpReLU it would have been saved as. Written by `saes.save`.
+inference, is read as the JumpReLU it would have been saved as. Written by `saes.save`; of its tensors tells
+`saelens_weights`, of the activations it takes `saelens_context`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import NamedTuple
 
 from semascope.core.errors import UserError
 from semascope.core.foreign.fields import Fields
 from semascope.core.foreign.folder import Folder
-from semascope.core.saes.config import Pursuit, SAEConfig
+from semascope.core.saes.config import Pursuit, SAEConfig, Temporal
 from semascope.core.saes.facts import with_facts
-from semascope.core.saes.formats.architectures import NAMES, architecture_name
-from semascope.core.saes.formats.layout import Family, Layout, Stored, check_k, measure, stored_dtype
-from semascope.core.saes.hooks import Place, from_module_side, from_transformer_lens, place_problems
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from semascope.core.saes.formats.architectures import GLU, NAMES, architecture_name
+from semascope.core.saes.formats.layout import Family, Layout, check_k, measure, stored_dtype
+from semascope.core.saes.formats.saelens_context import (
+    as_listed,
+    form,
+    head,
+    mask_first,
+    mask_ids,
+    mask_notes,
+    places,
+)
+from semascope.core.saes.formats.saelens_weights import fold, fold_notes, tensor_table
+from semascope.core.saes.formats.temporal import PREDICTS, check_heads, check_layers, selected
+from semascope.core.saes.hooks import place_problems
 
 CONFIG = "cfg.json"
 WEIGHTS = "sae_weights.safetensors"
@@ -29,12 +38,14 @@ SCALER = "activation_scaler.json"  # beside a training checkpoint: what its inpu
 
 _BATCH_TOPK = ("batchtopk", "matryoshka_batchtopk")  # the names under which they train; saved, they are "jumprelu"
 _NORMALISATIONS = ("none", "expected_average_only_in", "constant_norm_rescale", "layer_norm")
+_SCALED = "constant_scalar_rescale"  # of temporal SAEs: a fixed factor, kept in the config
 _LEGACY_ACTIVATIONS = {"relu": "relu", "tanh-relu": "tanh_relu", "topk": "topk"}
 
 _STRUCTURE = {"architecture", "d_in", "d_out", "d_sae", "k", "dtype", "device", "metadata"} | {
     "apply_b_dec_to_input", "normalize_activations", "reshape_activations", "rescale_acts_by_decoder_norm",
     "activation_fn", "activation_fn_str", "activation_fn_kwargs", "finetuning_scaling_factor",
-    "max_iterations", "residual_threshold", "stop_on_duplicate_support",
+    "max_iterations", "residual_threshold", "stop_on_duplicate_support", "activation_normalization_factor",
+    "n_heads", "n_attn_layers", "bottleneck_factor", "sae_diff_type", "kval_topk", "tied_weights",
 }  # fmt: skip
 """Settings that say how to compute, and are therefore no metadata."""
 
@@ -49,65 +60,105 @@ def describe(folder: Folder) -> Layout:
     config = folder.json(CONFIG)
     about = Fields({**config.content, **config.section("metadata").content}, CONFIG)
     header = folder.header(WEIGHTS)
-    activation, transcoder, skip = _architecture(config)
-    table = _table(activation, transcoder=transcoder, skip=skip, stored=header.keys())
+    what = _architecture(config)
+    tied = what.activation == "matching_pursuit" or (
+        what.activation == "temporal" and config.flag("tied_weights", "W_enc" not in header)
+    )
+    table = tensor_table(
+        what.activation, transcoder=what.transcoder, skip=what.skip, tied=tied, stored=header.keys()
+    )
     lengths = measure(header, table, WEIGHTS)
-    read, given = _places(about, transcoder)
+    read, given = places(about, what.transcoder)
     normalize, scale = _normalisation(config, folder)
+    by_norms = _by_norms(config, what)
+    processing, notes = form(about, read, normalize)
     sae = SAEConfig(
         format="saelens",
-        architecture=architecture_name(activation, transcoder=transcoder, skip=skip),
-        activation=activation,
+        architecture=what.name,
+        activation=what.activation,
         d_in=lengths["d_in"],
         d_out=lengths.get("d_out", lengths["d_in"]),
         d_sae=lengths["m"],
-        kind="transcoder" if transcoder else "sae",
+        kind="transcoder" if what.transcoder else "sae",
         reads=read.hooks,
         writes=given.hooks,
         model_name=about.text("model_name"),
         prepend_bos=None if _explicit_null(about, "prepend_bos") else about.flag("prepend_bos", True),
-        k=_k(config, activation, lengths["m"]),
+        mask_first=mask_first(about),
+        mask_ids=mask_ids(about),
+        k=_k(config, what.activation, lengths["m"]),
         normalize=normalize,
-        apply_b_dec_to_input=config.flag("apply_b_dec_to_input", True) and not transcoder,
-        skip=skip,
-        heads=not transcoder and _concatenates_heads(about),
-        pursuit=_pursuit(config, lengths) if activation == "matching_pursuit" else None,
+        processing=processing,
+        apply_b_dec_to_input=config.flag("apply_b_dec_to_input", True) and not what.transcoder,
+        skip=what.skip,
+        heads=not what.transcoder and _concatenates_heads(about),
+        head=head(about),
+        pursuit=_pursuit(config, lengths, scale) if what.activation == "matching_pursuit" else None,
+        temporal=_temporal(config, lengths, tied) if what.activation == "temporal" else None,
         dtype=stored_dtype(header, table),
         metadata={name: value for name, value in about.content.items() if name not in _STRUCTURE},
-        problems=(*place_problems(read, given), *_problems(config, about, lengths, normalize)),
-        processing="centred" if _centred(about) else "raw",
-        mask_first=_mask_first(about),
-        mask_ids=_mask_ids(about),
-        head=_head(about),
+        notes=(*_notes(config, what), *fold_notes(table, by_norms, scale), *notes, *mask_notes(about)),
+        problems=(*place_problems(read, given), *_problems(config, lengths)),
     )
-    sae = with_facts(sae, about)
+    if what.activation == "temporal":
+        check_layers(config, {name: stored for name, stored in table.items() if name.startswith("attn_layers.")})
+    sae = _settled(with_facts(as_listed(sae, folder.path.as_posix()), about))
     files = [folder.file(name) for name in (CONFIG, WEIGHTS, SCALER) if name in folder.names]
-    selects = sae.k is not None or _is_checkpoint(config)
-    by_norms = selects and config.flag("rescale_acts_by_decoder_norm", False)
-    return Layout(sae, folder.file(WEIGHTS), tuple(files), table, _Arrange(sae, by_norms=by_norms, scale=scale))
+    arrange = fold(sae, table, by_norms=by_norms, scale=scale)
+    return Layout(sae, folder.file(WEIGHTS), tuple(files), table, arrange)
 
 
-FAMILY = Family("saelens", "SAELens", recognise, describe, files=(CONFIG, WEIGHTS))
+FAMILY = Family(
+    "saelens",
+    "SAELens",
+    recognise,
+    describe,
+    files=(CONFIG, WEIGHTS),
+    releases=(
+        "jbloom/GPT2-Small-SAEs-Reformatted",
+        "jbloom/GPT2-Small-Feature-Splitting-Experiment-Layer-8",
+        "jbloom/GPT2-Small-OAI-v5-*",
+        "jbloom/Gemma-2b-Residual-Stream-SAEs",
+        "jbloom/Gemma-2b-IT-Residual-Stream-SAEs",
+        "JoshEngels/Mistral-7B-Residual-Stream-SAEs",
+        "Juliushanhanhan/llama-3-8b-it-res",
+        "tommmcgrath/gpt2-small-mlp-out-saes",
+        "ctigges/pythia-70m-deduped__*-sm_processed",
+        "neuronpedia/gpt2-small__res_*-ajt",
+        "chanind/*-batch-topk-matryoshka-saes-*",
+    ),
+    rule="Told by cfg.json beside sae_weights.safetensors, of versions 2 to 6. What the folder leaves out and SAELens knows"
+    " from its list of releases (centring, a scale) is added and said.",
+)
 
 
-def _architecture(config: Fields) -> tuple[str, bool, bool]:
-    """The activation, whether it is a transcoder, and whether it has a skip connection."""
-    name = config.text("architecture", "standard")
+class _What(NamedTuple):
+    """An architecture: its name, its activation, whether it is a transcoder and has a skip connection or a gate."""
+
+    name: str
+    activation: str
+    transcoder: bool = False
+    skip: bool = False
+
+
+def _architecture(config: Fields) -> _What:
     if _is_checkpoint(config):
-        return "jumprelu", False, False
-    if name not in NAMES:
+        return _What("jumprelu", "jumprelu")
+    name = config.text("architecture", "standard")
+    gate = GLU if name.startswith(GLU) else ""
+    if name.removeprefix(gate) not in NAMES:
         raise UserError(
-            f"This is a SAELens folder of the architecture “{name[:40]}”, which is not read yet.",
-            "Open an SAE of another architecture.",
+            f"This is a SAELens folder of the architecture “{name[:40]}”, which is not known.",
+            "Save the SAE with an architecture that SAELens 6 can load for inference.",
         )
-    activation, transcoder, skip = NAMES[name]
+    activation, transcoder, skip = NAMES[name.removeprefix(gate)]
     # Before version 6 the function had a field of its own, and the architecture said "standard" beside a top-k.
     if activation == "relu":
         legacy = config.text("activation_fn_str") or config.text("activation_fn") or "relu"
         if legacy not in _LEGACY_ACTIVATIONS:
             raise UserError(f"{CONFIG} names the activation function “{legacy[:40]}”, which is not known.")
         activation = _LEGACY_ACTIVATIONS[legacy]
-    return activation, transcoder, skip
+    return _What(gate + architecture_name(activation, transcoder=transcoder, skip=skip), activation, transcoder, skip)
 
 
 def _is_checkpoint(config: Fields) -> bool:
@@ -115,61 +166,46 @@ def _is_checkpoint(config: Fields) -> bool:
     return config.text("architecture") in _BATCH_TOPK
 
 
+def _by_norms(config: Fields, what: _What) -> bool:
+    """Whether features are selected by p · ‖d‖."""
+    selects = what.activation in ("topk", "abstopk") or _is_checkpoint(config)
+    return selects and config.flag("rescale_acts_by_decoder_norm", False)
+
+
 def _k(config: Fields, activation: str, features: int) -> int | None:
+    if activation == "temporal":
+        return selected(config, features)
     if activation not in ("topk", "abstopk", "groupmax"):
         return None
     k = config.whole("k") or config.section("activation_fn_kwargs").whole("k")
     return check_k(k, features, CONFIG, groups=activation == "groupmax")
 
 
-def _problems(config: Fields, about: Fields, lengths: Mapping[str, int], normalize: str) -> Iterator[str]:
+def _notes(config: Fields, what: _What) -> Iterator[str]:
+    if what.activation == "topk" and config.text("architecture", "standard") == "standard":
+        yield "Its config calls it “standard”, but names a top-k, and a top-k it is."
+    if what.activation == "temporal":
+        yield PREDICTS
+
+
+def _problems(config: Fields, lengths: Mapping[str, int]) -> Iterator[str]:
     """What the files leave open or get wrong."""
-    for key, axis in (("d_in", "d_in"), ("d_sae", "m")):
-        if config.whole(key) not in (None, lengths[axis]):
+    for key, axis in (("d_in", "d_in"), ("d_sae", "m"), ("d_out", "d_out")):
+        if axis in lengths and config.whole(key) not in (None, lengths[axis]):
             yield f"{CONFIG} says {key} is {config.whole(key)}, but the tensors have {lengths[axis]}."
-    if normalize == "expected_average_only_in":
-        yield "Its input was scaled in training; whether the weights contain that scale, the files don't say."
     if _is_checkpoint(config):
         yield "This is a training checkpoint: the threshold it has reached so far is used."
 
 
-def _table(activation: str, *, transcoder: bool, skip: bool, stored: Collection[str]) -> dict[str, Stored]:
-    """Where each tensor lies; `stored` are the names in the file."""
-    d_out = "d_out" if transcoder else "d_in"
-    table = {"W_dec": Stored("W_dec", ("m", d_out)), "b_dec": Stored("b_dec", (d_out,))}
-    if activation == "matching_pursuit":
-        return table
-    table["W_enc"] = Stored("W_enc", ("d_in", "m"))
-    by_feature = ["b_gate", "r_mag", "b_mag"] if activation == "gated" else ["b_enc"]
-    if activation == "jumprelu" and "topk_threshold" in stored and "threshold" not in stored:
-        table["topk_threshold"] = Stored("topk_threshold", ())
-    elif activation == "jumprelu":
-        by_feature.append("log_threshold" if "log_threshold" in stored else "threshold")
-    # Version 5 writes this tensor by one name and reads it by the other.
-    by_feature += [name for name in ("scaling_factor", "finetuning_scaling_factor") if name in stored]
-    table |= {name: Stored(name, ("m",)) for name in by_feature}
-    if skip:
-        table["W_skip"] = Stored("W_skip", ("d_out", "d_in"))
-    return table
-
-
-def _places(about: Fields, transcoder: bool) -> tuple[Place, Place]:
-    """Where it reads, and where what it gives belongs."""
-    read = _place(about, about.text("hook_name") or about.text("hook_point"), about.text("hf_hook_name"))
-    if _head(about) is not None and (read.hook is None or read.hook.site != "attn_z"):
-        read = Place(None, "It reads a part of a single attention head that is none of Semascope's hook points.")
-    if not transcoder:
-        return read, read
-    return read, _place(about, about.text("hook_name_out"), about.text("hf_hook_name_out"))
-
-
-def _place(about: Fields, lens_name: str, module_name: str) -> Place:
-    """TransformerLens' name first; the module's where that says more (SAELens calls Gemma's MLP input by a wrong name)."""
-    place = from_transformer_lens(lens_name, about.text("model_name"))
-    if place.hook is None and module_name:
-        by_module = from_module_side(module_name, about.text("model_name"))
-        return by_module if by_module.hook else place
-    return place
+def _settled(sae: SAEConfig) -> SAEConfig:
+    """`sae`, and whether the scale of its input is still open."""
+    if sae.normalize != "expected_average_only_in" or sae.scale != 1.0:
+        return sae
+    problem = (
+        "Its input was scaled in training; whether the weights contain that scale, the files don't say. If the self-check"
+        " is bad, try a scale of √d over the mean norm of the activations."
+    )
+    return replace(sae, problems=(*(each for each in sae.problems if each != problem), problem))
 
 
 def _normalisation(config: Fields, folder: Folder) -> tuple[str, float | None]:
@@ -184,38 +220,14 @@ def _normalisation(config: Fields, folder: Folder) -> tuple[str, float | None]:
         factor = scaler.number("scaling_factor", 0.0)
         if factor > 0 and not scaler.flag("has_whitening", False):
             return "none", factor
+    if name == _SCALED and config.text("architecture") == "temporal":
+        return "none", None
     if name not in _NORMALISATIONS:
         raise UserError(
-            f"{CONFIG} says that inputs are normalised by “{name[:40]}”, which is not read yet.",
+            f"{CONFIG} says that inputs are normalised by “{name[:40]}”, which is not read.",
             "Save the SAE for inference with SAELens first: that folds the normalisation into its weights.",
         )
     return name, None
-
-
-def _centred(about: Fields) -> bool:
-    """Whether it saw activations with their mean over the width removed; some early GPT-2 releases did without saying so."""
-    if about.section("model_from_pretrained_kwargs").content.get("center_writing_weights") is True:
-        return True
-    return "hook_point" in about and about.text("model_name") in ("gpt2", "gpt2-small")
-
-
-def _head(about: Fields) -> int | None:
-    """The one head of hook_z that it reads."""
-    head = about.whole("hook_head_index")
-    return about.whole("hook_point_head_index") if head is None else head
-
-
-def _mask_first(about: Fields) -> int:
-    """Positions at the start of a context that were left out of training."""
-    span = about.content.get("seqpos_slice")
-    first = span[0] if isinstance(span, list) and span else None
-    return first if isinstance(first, int) and 0 < first < 1 << 20 else 0
-
-
-def _mask_ids(about: Fields) -> tuple[int, ...]:
-    """Tokens that were left out of training, where the config lists them; special ones always are."""
-    ids = about.content.get("exclude_special_tokens")
-    return tuple(each for each in ids if type(each) is int) if isinstance(ids, list) else ()
 
 
 def _concatenates_heads(about: Fields) -> bool:
@@ -228,51 +240,21 @@ def _explicit_null(about: Fields, name: str) -> bool:
     return name in about.content and name not in about
 
 
-def _pursuit(config: Fields, lengths: Mapping[str, int]) -> Pursuit:
+def _pursuit(config: Fields, lengths: Mapping[str, int], scale: float | None) -> Pursuit:
     iterations = config.whole("max_iterations")
     if iterations is not None and not 0 <= iterations <= lengths["m"]:
         raise UserError(f"{CONFIG} says max_iterations is {iterations}, with only {lengths['m']} features.")
     return Pursuit(
         iterations=lengths["d_in"] if iterations is None else iterations,
-        residual=config.number("residual_threshold", 0.0),
+        residual=config.number("residual_threshold", 0.01) / (scale or 1.0),
         on_repeat=config.flag("stop_on_duplicate_support", True),
     )
 
 
-@dataclass(frozen=True)
-class _Arrange:
-    """Folds into the weights what SAELens does beside them.
-
-    Attributes:
-        sae: What the SAE is.
-        by_norms: Features are selected by p · ‖d‖ and decoded by f / ‖d‖.
-        scale: Inputs are multiplied by this, outputs divided by it.
-    """
-
-    sae: SAEConfig
-    by_norms: bool
-    scale: float | None
-
-    def __call__(self, tensors: dict[str, Tensor]) -> None:
-        """Change `tensors`, by our names, in place of the dictionary."""
-        if "log_threshold" in tensors:
-            tensors["threshold"] = tensors.pop("log_threshold").exp()
-        if "topk_threshold" in tensors:
-            tensors["threshold"] = tensors.pop("topk_threshold").expand(self.sae.d_sae)
-        for name in ("scaling_factor", "finetuning_scaling_factor"):
-            if name in tensors:
-                tensors["W_dec"] = tensors["W_dec"] * tensors.pop(name)[:, None]
-        if self.sae.activation == "matching_pursuit":
-            tensors["W_enc"] = tensors["W_dec"].T
-            if not self.sae.apply_b_dec_to_input:  # a tied bias: added only where it was subtracted
-                tensors["b_dec"] = tensors["b_dec"] * 0.0
-            return
-        if self.by_norms:
-            norms = tensors["W_dec"].norm(dim=-1).clamp_min(1e-30)
-            tensors["W_enc"] = tensors["W_enc"] * norms
-            tensors["b_enc"] = tensors["b_enc"] * norms
-            tensors["W_dec"] = tensors["W_dec"] / norms[:, None]
-        if self.scale is not None:
-            tensors["W_enc"] = tensors["W_enc"] * self.scale
-            tensors["W_dec"] = tensors["W_dec"] / self.scale
-            tensors["b_dec"] = tensors["b_dec"] / self.scale
+def _temporal(config: Fields, lengths: Mapping[str, int], tied: bool) -> Temporal:
+    factor = 1.0
+    if config.text("normalize_activations") == _SCALED:
+        factor = config.number("activation_normalization_factor", 1.0)
+    if factor <= 0:
+        raise UserError(f"{CONFIG} says activation_normalization_factor is {factor:g}, which is impossible.")
+    return Temporal(check_heads(config, lengths), factor, tied)
