@@ -19,6 +19,7 @@ from semascope.core.foreign.fields import Fields
 _MOST_JSON = 8 << 20
 _MOST_YAML = 1 << 20
 _MOST_EVENTS = 50_000
+_MOST_BITS = 1024
 _DEEPEST = 64
 
 
@@ -90,6 +91,8 @@ def _mapping(content: Any, name: str, otherwise: str) -> Fields:
                 text.encode()
         except UnicodeEncodeError as error:
             raise _Nonsense("holds text that can't be printed") from error
+        if any(isinstance(value, int) and value.bit_length() > _MOST_BITS for value in inner):
+            raise _Nonsense("holds a number larger than any setting")  # Python prints none of thousands of digits
         level = [value for value in inner if isinstance(value, dict | list)]
     return Fields(content, name)
 

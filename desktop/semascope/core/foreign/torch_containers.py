@@ -19,7 +19,7 @@ _MOST_PICKLE = 16 << 20
 _MOST_MEMBERS = 100_000
 _ZIP = b"PK\x03\x04"
 _LEGACY = 0x1950A86A20F9469CFC6C
-_LEGACY_START = b"\x80\x02\x8a\n" + _LEGACY.to_bytes(10, "little")
+"""The number that torch.save wrote first, in a pickle of its own."""
 
 
 class Span(NamedTuple):
@@ -65,10 +65,10 @@ def contained(path: Path, skip: int) -> Contained:
     """
     with SparingFile(path) as stream:
         stream.seek(skip)
-        start = stream.read(len(_LEGACY_START))
-        if start.startswith(_ZIP):
+        start = stream.read(len(_ZIP))
+        if start == _ZIP:
             return _zipped(stream, skip)
-        if start == _LEGACY_START:
+        if start.startswith(b"\x80"):
             return _legacy(stream, skip)
     raise Unreadable("it is not a file that torch.save wrote")
 
@@ -157,7 +157,9 @@ def _span(member: _Member | None, storage: Storage) -> Span:
 def _legacy(stream: SparingFile, skip: int) -> Contained:
     stream.seek(skip)
     reading = Reading(stream.read(min(_MOST_PICKLE, stream.size - skip)))
-    _, _, system, value, keys = (plain(reading.next()) for _ in range(5))
+    if reading.next() != _LEGACY:
+        raise Unreadable("it is a pickle, but none that torch.save wrote")
+    _, system, value, keys = (plain(reading.next()) for _ in range(4))
     swapped = isinstance(system, dict) and system.get("little_endian") is False
     if not isinstance(keys, list):
         raise Unreadable("its pickle makes no sense")

@@ -50,7 +50,7 @@ class TorchFile:
 
     path: Path
     skip: int
-    content: Any
+    content: Any = field(repr=False)
     _spans: Mapping[str, Span] = field(repr=False)
     _swapped: bool = field(repr=False)
     _stamp: tuple[int, int] = field(repr=False)
@@ -105,6 +105,28 @@ class TorchFile:
         except OSError as error:
             raise from_os_error(error, f"read {self.path}") from error
         return tensors
+
+    def number(self, name: str) -> float | None:
+        """The value of a tensor that holds a single number, read without torch; None where there is no such tensor.
+
+        Raises:
+            UserError: The file can't be read.
+        """
+        stored = self.tensors().get(name)
+        if stored is None or math.prod(stored.shape) != 1 or stored.dtype.startswith("F8"):
+            return None
+        width = DTYPES[stored.dtype]
+        try:
+            whole = self._bytes(self._spans[stored.storage], width)
+        except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError, NotImplementedError) as error:
+            raise broken(self.path, "it is damaged or truncated") from error
+        except OSError as error:
+            raise from_os_error(error, f"read {self.path}") from error
+        raw = whole[stored.offset * width : (stored.offset + 1) * width].tobytes()
+        kind = {"F": "f", "I": "i", "U": "u", "B": "u"}[stored.dtype[0]]
+        if stored.dtype == "BF16":  # the upper half of a float32
+            raw, width, kind = b"\0\0" + raw, 4, "f"
+        return float(np.frombuffer(raw, f"<{kind}{width}")[0]) if len(raw) == width else None
 
     def _bytes(self, span: Span, width: int) -> np.ndarray:
         """The whole numbers of a storage, `width` bytes each, as bytes in this machine's order."""
