@@ -3,7 +3,7 @@
     .venv/bin/python tests/benchmarks/mapped_sae.py [--width 1024] [--features 131072] [--tokens 256] [--rounds 3]
 
 Makes a SAELens folder of random weights, opens it both ways in fresh processes, and prints one JSON document: private memory
-held by each (Linux' "Anonymous"), as a ratio of the matrices' size, and the time to encode and decode, as a ratio of the one in memory.
+held by each (Linux' "Anonymous") over the size of the matrices, and the time to encode and decode over that of the one in memory.
 """
 
 from __future__ import annotations
