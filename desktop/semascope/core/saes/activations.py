@@ -163,10 +163,12 @@ def make_activation(config: SAEConfig, parameters: Mapping[str, Tensor]) -> Acti
         case "tanh_relu":
             return TanhReLU()
         case "jumprelu":
-            return JumpReLU(parameters["threshold"])
+            return JumpReLU(parameters["threshold"].expand(config.d_sae))  # some files hold one for all features
         case "gated":
             return Gated(parameters["b_gate"], parameters["r_mag"], parameters["b_mag"])
-        case "topk" if config.k is not None:
+        case "temporal" if config.k is None:
+            return JumpReLU(parameters["threshold"]) if "threshold" in parameters else ReLU()
+        case "topk" | "temporal" if config.k is not None:
             return TopK(config.k, rectify=config.rectify, weight=parameters.get("selection_weight"))
     top: Callable[[int], Activation] | None = {"abstopk": AbsTopK, "groupmax": GroupMax}.get(config.activation)
     if top is None or config.k is None:

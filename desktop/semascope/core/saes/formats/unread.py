@@ -93,15 +93,12 @@ def _family(name: str, title: str, recognise: Callable[[Folder], str]) -> Family
 
 FAMILIES = (
     _family("gemma_scope_2_multi", "Gemma Scope 2, several layers", _named(r"params_layer_\d+\.safetensors")),
-    _family("dictionary_learning", "dictionary_learning", _files("ae.pt", "config.json")),
     _family("llama_scope", "Llama Scope", _files("hyperparams.json", "checkpoints")),
     _family("llamascopium", "llamascopium", _tensors("sae_weights.safetensors", "W_E", "config.json")),
     _family(
         "llama_scope_r1", "Llama Scope R1", _tensors("sae_weights.safetensors", "log_jumprelu_threshold", "config.json")
     ),
     _family("qwen_scope", "Qwen-Scope", _named(r"layer\d+\.sae\.pt")),
-    _family("circuit_tracer_clt", "circuit-tracer, cross-layer", _named(r"W_enc_\d+\.safetensors")),
-    _family("circuit_tracer", "circuit-tracer", _named(r"layer_\d+\.safetensors")),
     _family("ckkissane", "attention SAEs of ckkissane", _paired),
     _family("temporal", "temporal SAEs", _files("conf.yaml", "latest_ckpt.safetensors")),
     _family("apollo_e2e", "Apollo's end-to-end SAEs", _named(r"samples_\d+\.pt", "final_config.yaml")),
