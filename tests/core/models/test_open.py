@@ -14,8 +14,11 @@ import transformers as tf
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
 from semascope.core.errors import UserError
+from semascope.core.identify import identify
+from semascope.core.models.hookpoint import HookPoint
 from semascope.core.models.open import open_model
 from semascope.core.models.text import _byte_alphabet
+from tests.core.models.families import FAMILIES, SEEING, VISION_MODELS, build, language_model, tokenizer
 
 WIDTH, LAYERS, HEADS, HIDDEN = 32, 2, 4, 48
 
@@ -190,3 +193,91 @@ def test_what_is_no_model_ends_in_a_sentence(tmp_path: Path) -> None:
 def test_a_device_or_format_that_is_not_there_is_named(folder: Path, device: str, dtype: str | None) -> None:
     with pytest.raises(UserError, match=f"“{dtype or device}”"):
         open_model(folder, device=device, dtype=dtype)
+
+
+def _saved(module: tf.PreTrainedModel, place: Path) -> Path:
+    module.save_pretrained(place)
+    tokenizer().save_pretrained(place)
+    return place
+
+
+def _change(file: Path, **settings: object) -> None:
+    file.write_text(json.dumps((json.loads(file.read_text()) if file.exists() else {}) | settings))
+
+
+IDS = torch.tensor([[5, 60, 200, 7]])
+
+
+@pytest.mark.parametrize("family", list(FAMILIES))
+def test_every_family_opens_from_its_folder(family: str, tmp_path: Path) -> None:
+    module = build(family)
+    place = _saved(module, tmp_path / family)
+    name = type(module).__name__
+    seeing = family in SEEING
+    found = identify(place)
+    assert (found.kind, found.format, found.problems) == ("model", "transformers", ())
+    assert found.details == {"architecture": name, "layers": 2, "d_model": 32, "multimodal": seeing}
+    if seeing:  # as the makers' folders have them; none of it is needed for text
+        _change(place / "preprocessor_config.json", image_processor_type="NoSuchImageProcessor")
+        _change(place / "processor_config.json", processor_class="NoSuchProcessor")
+    model = open_model(place, device="cpu", dtype="fp32")
+    assert (model.architecture, model.n_layers, model.d_model, model.context) == (name, 2, 32, 96)
+    assert (model.vocabulary, model.codec.bos_id, 1 in model.codec.eos_ids) == (320, 0, True)
+    with torch.no_grad():
+        assert torch.equal(model.logits(IDS), module(IDS).logits)
+
+
+@pytest.mark.parametrize("family", ["llama", "gpt_neox", "qwen2_vl", "llava", "idefics3", "qwen3_5_seeing"])
+def test_a_head_that_is_the_embedding_is_stored_once_and_found(family: str, tmp_path: Path) -> None:
+    config = build(family).config
+    for part in (config, config.get_text_config()):
+        part.tie_word_embeddings = True
+    torch.manual_seed(0)
+    module = type(build(family))(config).eval()
+    place = _saved(module, tmp_path / family)
+    model = open_model(place, device="cpu", dtype="fp32")
+    assert model.tree.head.weight is model.tree.embedding.weight
+    with torch.no_grad():
+        assert torch.equal(model.logits(IDS), module(IDS).logits)
+
+
+@pytest.mark.parametrize("family", ["llama", "gemma2", "gemma3_seeing"])
+@pytest.mark.parametrize("key", ["attn_implementation", "_attn_implementation", "_attn_implementation_internal"])
+def test_a_folder_does_not_choose_how_attention_is_computed(family: str, key: str, tmp_path: Path) -> None:
+    """Some choices are the names of repositories whose code would be fetched and run."""
+    module = build(family)
+    place = _saved(module, tmp_path / family)
+    settings = json.loads((place / "config.json").read_text())
+    settings[key] = "someone/kernel"
+    if "text_config" in settings:
+        settings["text_config"][key] = "someone/kernel"
+    _change(place / "config.json", **settings)
+    model = open_model(place, device="cpu", dtype="fp32")
+    assert model.module.config.get_text_config()._attn_implementation in ("sdpa", "eager")
+
+
+@pytest.mark.parametrize("family", ["gpt2", "gpt_neox", "qwen3", "gemma3", "qwen3_5_seeing"])
+def test_hooks_fire_however_attention_is_computed(family: str) -> None:
+    model = language_model(family)
+    hooks = [HookPoint(site, 1) for site in ("attn_z", "attn_out", "mlp_act", "resid_post")]
+    model.module.set_attn_implementation("sdpa")
+    fast = model.run_to(hooks, IDS)
+    model.module.set_attn_implementation("eager")
+    torch.testing.assert_close(model.run_to(hooks, IDS), fast, atol=1e-3, rtol=1e-3)
+
+
+def test_settings_that_leave_out_what_their_class_takes_for_granted(tmp_path: Path) -> None:
+    """LLaVA 1.5's text settings name no width and no layers: they are Llama's defaults."""
+    place = _saved(build("llava"), tmp_path / "llava")
+    settings = json.loads((place / "config.json").read_text())
+    for name in ("hidden_size", "num_hidden_layers"):
+        del settings["text_config"][name]
+    _change(place / "config.json", **settings)
+    assert (identify(place).details["layers"], identify(place).details["d_model"]) == (2, 32)
+
+
+@pytest.mark.parametrize("name", list(VISION_MODELS))
+def test_a_model_that_only_sees_is_refused_in_words(name: str, tmp_path: Path) -> None:
+    place = _saved(build(name), tmp_path / name)
+    with pytest.raises(UserError, match=f"{name} is not a language model: it is of the type"):
+        open_model(place, device="cpu")
