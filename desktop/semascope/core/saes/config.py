@@ -43,6 +43,21 @@ class Pursuit:
 
 
 @dataclass(frozen=True)
+class Temporal:
+    """How a temporal SAE predicts a token from those before it.
+
+    Attributes:
+        heads: Heads of its attention.
+        factor: Activations are multiplied by this first, what is decoded is divided by it.
+        tied: Whether the encoder is the decoder transposed, and not stored.
+    """
+
+    heads: int
+    factor: float
+    tied: bool
+
+
+@dataclass(frozen=True)
 class SAEConfig:
     """The settings of one SAE, whatever release it came from.
 
@@ -58,6 +73,7 @@ class SAEConfig:
             ("transcoder_set"), which may write to all later ones too ("cross_layer_transcoder"); or one set of features
             read from and written to several places ("crosscoder").
         encoders: How many encoders it has: one for each hook point of a set or cross-layer transcoder, else 1.
+        places: How many hook points it reads, also where the files don't say which.
         reads: Where activations are read, () when the files don't say or the place is no hook point of ours.
         writes: Where the reconstruction belongs: `reads` for an SAE, other places for a transcoder.
         model_name: The model it was made for, or "".
@@ -75,6 +91,7 @@ class SAEConfig:
         heads: Whether activations may also come as (…, heads, d_head), to be concatenated.
         head: The one attention head it reads, of an `attn_z` hook point; None for all.
         pursuit: Settings of matching pursuit.
+        temporal: Settings of a temporal SAE.
         l0: The mean number of active features its makers state, or None.
         dtype: How the weights are stored ("float32", "bfloat16", …).
         metadata: What else the release says, as it says it.
@@ -90,6 +107,7 @@ class SAEConfig:
     d_sae: int
     kind: Kind = "sae"
     encoders: int = 1
+    places: int = 1
     reads: Hooks = ()
     writes: Hooks = ()
     model_name: str = ""
@@ -106,6 +124,7 @@ class SAEConfig:
     heads: bool = False
     head: int | None = None
     pursuit: Pursuit | None = None
+    temporal: Temporal | None = None
     l0: float | None = None
     dtype: str = "float32"
     metadata: Mapping[str, Any] = field(default_factory=dict)
@@ -135,4 +154,4 @@ class SAEConfig:
     @property
     def width_in(self) -> int:
         """The width of what it reads in all: activations of several hook points stand side by side."""
-        return self.d_in * max(1, len(self.reads))
+        return self.d_in * self.places

@@ -10,16 +10,15 @@ BYTES = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
 
 def parameters(config: SAEConfig) -> int:
     """How many numbers an SAE has, but for a few vectors of its width."""
-    writes = max(1, len(config.writes))
+    writes = max(config.places, len(config.writes))
     if config.kind == "cross_layer_transcoder":
         decoded = config.d_sae * config.d_out * writes * (writes + 1) // 2
     elif config.kind == "crosscoder":
-        decoded = config.d_sae * config.d_out * writes
+        decoded = config.features * config.d_out * writes
     else:
         decoded = config.features * config.d_out
-    encoded = config.d_sae * config.d_in * (len(config.reads) or 1) if config.kind == "crosscoder" else (
-        config.features * config.d_in
-    )
+    # A crosscoder's encoders read a place each, or one reads them all.
+    encoded = (config.d_sae * config.places if config.kind == "crosscoder" else config.features) * config.d_in
     skip = config.d_in * config.d_out * config.encoders if config.skip else 0
     return encoded + decoded + skip + 3 * config.features
 

@@ -14,10 +14,13 @@ from semascope.core.models.device import choose_device
 from semascope.core.saes.config import SAEConfig
 from semascope.core.saes.formats.detect import describe
 from semascope.core.saes.formats.layout import Layout
+from semascope.core.saes.glu import GluSAE
+from semascope.core.saes.layered import KINDS, LayeredSAE
 from semascope.core.saes.memory import bytes_needed
 from semascope.core.saes.pursuit import MatchingPursuitSAE
 from semascope.core.saes.reading import Reading
 from semascope.core.saes.sae import SAE
+from semascope.core.saes.temporal import TemporalSAE
 from semascope.core.saes.weights import read_tensors
 
 _MOST_OF_FREE_MEMORY = 0.5
@@ -66,7 +69,12 @@ def open_sae(
 
 def _kind(layout: Layout) -> type[SAE]:
     """What computes such an SAE."""
-    return {"matching_pursuit": MatchingPursuitSAE}.get(layout.config.activation, SAE)
+    if layout.config.kind in KINDS:
+        return LayeredSAE
+    if "W_glu" in layout.table:
+        return GluSAE
+    kinds: dict[str, type[SAE]] = {"matching_pursuit": MatchingPursuitSAE, "temporal": TemporalSAE}
+    return kinds.get(layout.config.activation, SAE)
 
 
 def _too_large(config: SAEConfig, dtype: torch.dtype, where: torch.device) -> bool:

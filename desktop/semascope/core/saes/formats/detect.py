@@ -12,12 +12,14 @@ from pathlib import Path
 from semascope.core.errors import UserError
 from semascope.core.foreign.folder import Folder
 from semascope.core.saes.formats import (
+    circuit_tracer,
     dictionary_learning,
     gemma_scope_1,
     gemma_scope_2,
     mapped,
     saelens,
     sparsify,
+    temporal,
     unread,
 )
 from semascope.core.saes.formats.layout import Family, Layout, natural
@@ -31,6 +33,8 @@ FAMILIES: tuple[Family, ...] = (
     gemma_scope_1.FAMILY,
     gemma_scope_2.FAMILY,
     dictionary_learning.FAMILY,
+    circuit_tracer.FAMILY,
+    temporal.FAMILY,
     *unread.FAMILIES,
 )
 

@@ -47,8 +47,9 @@ class Stored(NamedTuple):
     file: str = ""
 
     def transposed(self, ours: str) -> bool:
-        """Whether it must be turned to become our tensor `ours`."""
-        return len(self.axes) == 2 and ours in OURS and self.axes[0] != OURS[ours][0]
+        """Whether it must be turned to become our tensor `ours`; "W_enc.3" is a W_enc, its axis "m.3" an m."""
+        wanted = OURS.get(ours.partition(".")[0])
+        return len(self.axes) == 2 and wanted is not None and self.axes[0].partition(".")[0] != wanted[0]
 
 
 Table = Mapping[str, Stored]
@@ -64,6 +65,7 @@ class Layout:
         files: All files that make it what it is, for its fingerprint.
         table: Our tensors' names, and where each is stored.
         arrange: Last arithmetic on the tensors by our names, in place, in float32; None when there is none.
+        views: Whether `arrange` only takes views of them, and so can be done to tensors that stay in the file.
         archive_at: Where PyTorch's archive begins in the main file, in bytes: saev writes a line of JSON before it.
     """
 
@@ -73,11 +75,12 @@ class Layout:
     table: Table
     arrange: Arrange | None = None
     archive_at: int = 0
+    views: bool = False
 
     @property
     def mappable(self) -> bool:
         """Whether encoder and decoder can be used as they lie in the file, without being read into memory first."""
-        return self.arrange is None and self.weights.suffix != ".npz" and self.config.encoders == 1
+        return (self.arrange is None or self.views) and self.weights.suffix != ".npz"
 
 
 @dataclass(frozen=True)
@@ -123,13 +126,15 @@ def several(folder: Folder, members: Sequence[str]) -> UserError:
     )
 
 
-def measure(header: Mapping[str, TensorInfo], table: Table, file: str) -> dict[str, int]:
-    """The length of every axis named in `table`, such as d_in, d_out and m.
+def measure(
+    header: Mapping[str, TensorInfo], table: Table, file: str, known: Mapping[str, int] | None = None
+) -> dict[str, int]:
+    """The length of every axis named in `table`, such as d_in, d_out and m; `known` are those of other files.
 
     Raises:
         UserError: A tensor is missing, is not of floating point, or is not shaped like the others.
     """
-    lengths: dict[str, int] = {}
+    lengths = dict(known or {})
     for stored in table.values():
         info = header.get(stored.name)
         if info is None:

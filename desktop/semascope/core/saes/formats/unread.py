@@ -100,7 +100,6 @@ FAMILIES = (
     ),
     _family("qwen_scope", "Qwen-Scope", _named(r"layer\d+\.sae\.pt")),
     _family("ckkissane", "attention SAEs of ckkissane", _paired),
-    _family("temporal", "temporal SAEs", _files("conf.yaml", "latest_ckpt.safetensors")),
     _family("apollo_e2e", "Apollo's end-to-end SAEs", _named(r"samples_\d+\.pt", "final_config.yaml")),
     _family("saev", "saev", _saev),
     _family("vit_prisma", "ViT-Prisma", _setting("config.json", "hook_point_layer", "weights.pt")),
