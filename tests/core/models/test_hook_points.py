@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from semascope.core.errors import UserError
 from semascope.core.models.hookpoint import SITES, HookPoint
 from semascope.core.models.model import LanguageModel
-from tests.core.models.families import FAMILIES, LAYERS, VOCABULARY, Family, language_model, part
+from tests.core.models.families import FAMILIES, LAYERS, Family, language_model, part
 
 IDS = torch.randint(3, 250, (2, 11), generator=torch.Generator().manual_seed(1))
 
@@ -317,26 +317,6 @@ def test_a_layer_that_is_not_there_is_refused_in_words() -> None:
         model.run_to(HookPoint("resid_post", 7), IDS)
     with pytest.raises(UserError, match="no layer 7"):
         model.width((HookPoint("resid_post", 1), HookPoint("resid_post", 7)))
-
-
-def test_what_a_model_scales_outside_its_modules_is_refused() -> None:
-    """Granite multiplies what attention and MLP give before adding it; the rest of its places are where Llama's are."""
-    import transformers as tf
-
-    torch.manual_seed(0)
-    config = tf.GraniteConfig(
-        vocab_size=VOCABULARY, hidden_size=32, num_hidden_layers=2, num_attention_heads=4, residual_multiplier=0.3
-    )
-    model = language_model("llama")
-    granite = LanguageModel(tf.GraniteForCausalLM(config).eval(), model.codec, model.path, "")
-    for part_of in ("attn", "mlp"):
-        with pytest.raises(UserError, match="scales"):
-            granite.run_to(HookPoint(f"{part_of}_out", 1), IDS)
-        granite.run_to(HookPoint(f"{part_of}_raw", 1), IDS)
-    added = granite.run_to(HookPoint("attn_raw", 1), IDS) * 0.3
-    torch.testing.assert_close(
-        granite.run_to(HookPoint("resid_mid", 1), IDS), granite.run_to(HookPoint("resid_pre", 1), IDS) + added
-    )
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from semascope.core.errors import UserError
 from semascope.core.models.hookpoint import HookPoint
 from semascope.core.models.norms import read_norm
-from semascope.core.models.sites import attention_norm, attention_of, input_width
+from semascope.core.models.sites import attention_norm, attention_of, core_of, input_width
 from semascope.core.models.tree import ModelTree
 
 
@@ -47,9 +47,11 @@ def value_shift(tree: ModelTree, layer: int, heads: int) -> Tensor | None:
         return None
     norm = attention_norm(block)
     folded = read_norm(norm).bias if norm is not None else None
-    weight, bias = _values(attention, heads, folded is not None)
+    weight, bias = _values(core_of(attention), heads, folded is not None)
     if folded is None and bias is None:
         return None
+    if norm is None:  # OPT's, which has one under another name, or none before attention
+        raise _unknown(attention)
     shift = torch.zeros(len(weight), device=weight.device) if bias is None else bias.float()
     if folded is not None:
         shift = shift + weight.float() @ folded
@@ -70,8 +72,12 @@ def _values(attention: nn.Module, heads: int, needed: bool) -> tuple[Tensor, Ten
     if isinstance(alone, nn.Linear):
         return alone.weight, alone.bias
     if needed or any(name.endswith("bias") for name, _ in attention.named_parameters()):
-        raise UserError(
-            f"How {type(attention).__name__} makes its values is not known, so TransformerLens' hook_z cannot be had.",
-            "Use an SAE that was trained on another hook point.",
-        )
+        raise _unknown(attention)
     return torch.empty(0), None
+
+
+def _unknown(attention: nn.Module) -> UserError:
+    return UserError(
+        f"How {type(attention).__name__} makes its values is not known, so TransformerLens' hook_z cannot be had.",
+        "Use an SAE that was trained on another hook point.",
+    )

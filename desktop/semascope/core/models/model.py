@@ -118,7 +118,7 @@ class LanguageModel:
             what stands beside them.
 
         Raises:
-            UserError: A hook point isn't in this model, or no text passes it.
+            UserError: A hook point isn't in this model, no text passes it, or it holds no vector for each token.
         """
         if self.sees_prompt_whole and len(ids) and bool((ids[:, -1] == 0).any()):
             lengths = (ids != 0).cumsum(1).argmax(1) + 1
@@ -146,6 +146,11 @@ class LanguageModel:
         if len(read) < len(places):
             missed = hooks_text([hook for place, hook in enumerate(places) if place not in read])
             raise UserError(f"Text alone never passes {missed} of this model.", "Choose a hook point that it passes.")
+        for place, hook in enumerate(places):
+            if read[place].shape != (*ids.shape, self.width(hook)):
+                raise UserError(
+                    f"At {hook} this model has no one activation for each token.", "Choose another hook point."
+                )
         return read[0] if len(places) == 1 else torch.cat([read[place] for place in range(len(places))], dim=-1)
 
     @contextlib.contextmanager

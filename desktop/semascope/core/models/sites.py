@@ -12,6 +12,7 @@ A block in which a place is missing, or does not mean what its name says, is ref
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -24,13 +25,13 @@ from semascope.core.models.hookpoint import HookPoint
 ATTENTION = ("self_attn", "attn", "attention", "linear_attn")
 MLP = ("mlp", "feed_forward", "block_sparse_moe")
 _ATTENTION_OUT = ("o_proj", "c_proj", "dense", "out_proj", "proj", "projection_layer")
-_MLP_OUT = ("down_proj", "c_proj", "dense_4h_to_h", "fc2", "linear_fc2")
+_MLP_OUT = ("down_proj", "c_proj", "dense_4h_to_h", "fc2", "linear_fc2", "fc_out", "w2")
 _ATTENTION_NORM = ("input_layernorm", "ln_1", "layer_norm1", "norm1", "layernorm_before", "attention_norm")
 _MLP_NORM = ("pre_feedforward_layernorm", "ln_2", "layer_norm2", "norm2", "layernorm_after", "ffn_norm")
 _BEHIND_ATTENTION = ("post_self_attn_layernorm", "layer_scale1")
 _BEHIND_MLP = ("post_feedforward_layernorm", "post_mlp_layernorm", "layer_scale2")
-_SCALES = ("residual_multiplier", "lambda_1", "lambda_2")
-"""What a block multiplies its additions by outside any module, where no hook sees it."""
+_SCALES = ("residual_multiplier", "lambda_1", "lambda_2", "laurel")
+"""What a block does to its additions outside any module, where no hook sees it."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,12 @@ def attention_of(block: nn.Module) -> nn.Module | None:
     return _first(block, ATTENTION)
 
 
+def core_of(attention: nn.Module) -> nn.Module:
+    """Where an attention's projections are: GPT-Neo's has another one inside."""
+    inner = getattr(attention, "attention", None)
+    return inner if isinstance(inner, nn.Module) else attention
+
+
 def input_width(projection: nn.Module) -> int:
     """The number of values that an output projection is given."""
     weight: Tensor = projection.weight  # type: ignore[assignment]
@@ -91,7 +98,7 @@ def _of_attention(block: nn.Module, hook: HookPoint) -> Tap:
     if hook.site == "attn_norm":
         return Tap(_existing(attention_norm(block), hook), "normalised")
     if hook.site == "attn_z":
-        return Tap(_existing(_first(attention, _ATTENTION_OUT), hook), "input")
+        return Tap(_existing(_first(core_of(attention), _ATTENTION_OUT), hook), "input")
     if hook.site == "attn_raw":
         return Tap(attention, "output")
     _refuse_scaled(block, hook)
@@ -109,12 +116,14 @@ def _of_mlp(block: nn.Module, hook: HookPoint) -> Tap:
         return Tap(_existing(_mlp_norm(block), hook), "normalised")
     if hook.site == "mlp_act":
         projection = _first(mlp, _MLP_OUT)
-        if projection is None:
+        if projection is None and hasattr(mlp, "experts"):
             raise UserError(
                 f"The MLP of layer {hook.layer} is a mixture of experts: its neurons are no one activation.",
                 "Choose mlp_in or mlp_out.",
             )
-        return Tap(projection, "input")
+        return Tap(_existing(projection, hook), "input")
+    if "residual" in inspect.signature(mlp.forward).parameters:
+        raise _absent(hook)  # BLOOM's MLP is given the residual stream too, and gives the sum
     if hook.site == "mlp_raw":
         return Tap(mlp, "output")
     _refuse_scaled(block, hook)
@@ -123,8 +132,8 @@ def _of_mlp(block: nn.Module, hook: HookPoint) -> Tap:
 
 def _between(block: nn.Module, hook: HookPoint) -> Tap:
     """The residual stream between attention and MLP: the input of the MLP's norm, or of an MLP without one."""
-    norm = _mlp_norm(block)
-    if norm is None and _norms_additions(block) and (mlp := _first(block, MLP)) is not None:
+    mlp, norm = _existing(_first(block, MLP), hook), _mlp_norm(block)
+    if norm is None and _norms_additions(block):
         return Tap(mlp, "input")
     if norm is None or getattr(block, "use_parallel_residual", False):
         raise UserError(
@@ -146,11 +155,11 @@ def _norms_additions(block: nn.Module) -> bool:
 
 
 def _refuse_scaled(block: nn.Module, hook: HookPoint) -> None:
-    """A block that scales what it adds outside its modules has no module whose output is added."""
+    """A block that changes what it adds outside its modules has no module whose output is added."""
     if any(getattr(block, name, None) is not None for name in _SCALES):
         part = hook.site.removesuffix("_out")
         raise UserError(
-            f"Layer {hook.layer} of this model scales what its {part} gives before it is added: {hook.site} is not read.",
+            f"Layer {hook.layer} of this model scales or mixes what its {part} gives before it is added: it has no {hook.site}.",
             f"Choose {part}_raw, which is what it gives before that.",
         )
 
