@@ -16,12 +16,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from semascope.core.errors import UserError
-from semascope.core.session import edits, file, migrations
+from semascope.core.models.hookpoint import HookPoint
+from semascope.core.saes.checked import Alternative, Check
+from semascope.core.saes.kept import KeptReading
+from semascope.core.saes.reading import Reading
+from semascope.core.session import edits, file, migrations, switching
 from semascope.core.session.document import (
     KINDS,
     MODES,
     Answer,
     AppliedEdit,
+    Dictionary,
     FeatureNote,
     Pin,
     Reference,
@@ -50,6 +55,35 @@ ANSWER = st.builds(
     TEXT,
 )
 PINS = st.lists(st.builds(Pin, FEATURE, NUMBER, MODE, st.booleans()), min_size=1, max_size=3).map(tuple)
+DICTIONARY = st.builds(
+    Dictionary,
+    st.none() | st.builds(Reference, TEXT, TEXT, TEXT, st.just("sae")),
+    st.none() | st.builds(Reference, TEXT, TEXT, TEXT, st.just("harvest")),
+    st.none() | FEATURE,
+).filter(lambda each: each.key != "")
+READING = st.builds(
+    Reading,
+    st.sampled_from([(), (HookPoint("resid_pre", 8),)]),
+    processing=st.sampled_from([None, "centred"]),
+    scale=st.none() | st.floats(1e-6, 1e6),
+)
+FIGURE = st.floats(-1e38, 1e38)  # of float32
+CHECK = st.builds(
+    Check,
+    st.integers(0, 9999),
+    st.integers(0, 99),
+    FIGURE,
+    FIGURE,
+    st.none() | st.floats(0.1, 1e4),
+    FIGURE,
+    FIGURE,
+    st.sampled_from(["plausible", "doubtful", "implausible"]),
+    sentences=st.lists(TEXT, max_size=2).map(tuple),
+    alternatives=st.lists(st.builds(Alternative, READING, FIGURE, FIGURE), max_size=2).map(tuple),
+    recommended=st.none() | READING,
+    reading=READING,
+)
+KEPT = st.builds(KeptReading, READING, st.none() | CHECK, st.sampled_from(["", "2026-11-22"]))
 SESSION = st.builds(
     Session,
     **{kind: st.none() | st.builds(Reference, TEXT, TEXT, TEXT, st.just(kind)) for kind in KINDS},
@@ -63,6 +97,10 @@ SESSION = st.builds(
     search=TEXT,
     sort=st.tuples(TEXT, st.booleans()),
     answers=st.lists(ANSWER, max_size=3).map(tuple),
+    dictionaries=st.lists(DICTIONARY, max_size=3, unique_by=lambda each: each.key).map(tuple),
+    list_all=st.booleans(),
+    readings=st.dictionaries(TEXT, KEPT, max_size=2),
+    checks=st.dictionaries(TEXT, CHECK, max_size=2),
 )
 
 
@@ -245,6 +283,13 @@ def test_a_truncated_session_is_refused(tmp_path: Path, full: Session, share: fl
         "INSERT INTO pin VALUES ('', 0, 1, 0.0, 'explode', 1)",
         "INSERT INTO note VALUES ('', 1, 'a', '{\"not\": \"a list\"}', '')",
         "INSERT INTO answer VALUES (0, 'null')",
+        "INSERT INTO dictionary VALUES (0, '[]')",
+        'INSERT INTO dictionary VALUES (0, \'{"sae": 7, "harvest": null, "selected": null}\')',
+        'INSERT INTO dictionary VALUES (0, \'{"sae": null, "harvest": null, "selected": -1}\')',
+        "INSERT INTO reading VALUES ('sha256:a', '{\"reading\": {\"scale\": -1}}')",
+        "INSERT INTO reading VALUES ('sha256:a', '[]')",
+        "INSERT INTO self_check VALUES ('sha256:a', '{}')",
+        f"INSERT INTO self_check VALUES ('sha256:a', '{'[' * 200_000}')",
         f"INSERT INTO answer VALUES (0, '{'[' * 200_000}')",
         "PRAGMA user_version = 0",
     ],
@@ -341,3 +386,28 @@ def test_a_file_of_version_1_opens(tmp_path: Path) -> None:
     assert session.note(3) == FeatureNote("France", ("place",), "fires on Paris")
     assert session.current_pins == (Pin(3, 4.5),)
     assert (session.prompts, session.search) == (("Bonjour",), "fra")
+
+
+def test_a_file_that_version_1_wrote_opens_whole_and_is_saved_as_this_version(tmp_path: Path) -> None:
+    old = Path(__file__).parent / "data" / "version1.semascope"
+    path = tmp_path / "old.semascope"
+    path.write_bytes(old.read_bytes())
+    session = read_session(path)
+    first = Dictionary(
+        Reference("/saes/first", "sha256:first", "first", "sae"),
+        Reference("/harvests/first", "", "first", "harvest"),
+    )
+    assert (session.dictionaries, session.key, session.selected) == ((first,), "sha256:first", 3)
+    assert (session.readings, session.checks, session.list_all) == ({}, {}, False)
+    assert session.current_pins == (Pin(3, 4.0), Pin(9, 0.5, "scale", False))
+    assert {key: len(notes) for key, notes in session.notes.items()} == {"sha256:first": 1, "sha256:other": 1}
+    assert (session.sort, len(session.answers), session.steer.max_tokens) == (("max", False), 1, 32)
+    second = switching.open_dictionary(Reference("/saes/second", "sha256:second", "second", "sae")).apply(session)
+    with SessionFile.open(path) as opened:
+        assert opened.session == session
+        opened.save(second)
+    assert read_session(path) == second
+    assert [(each.key, each.selected) for each in read_session(path).dictionaries] == [
+        ("sha256:first", 3),
+        ("sha256:second", None),
+    ]

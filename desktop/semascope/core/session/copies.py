@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from semascope.core.errors import UserError
-from semascope.core.session.document import KINDS, Session
+from semascope.core.session.document import Reference, Session
 from semascope.core.session.file import SessionFile, read_session
 
 _MOST_COPIES = 1000
@@ -29,12 +29,21 @@ def open_working_copy(source: Path, folder: Path) -> SessionFile:
             opened = SessionFile.open(copy)
         except UserError:
             continue
-        if all(_fingerprint(opened.session, kind) == _fingerprint(original, kind) for kind in KINDS):
+        if _of_the_same(opened.session, original):
             return opened
         opened.close()
     raise UserError(f"There are too many copies of {source.name} in {folder}.", "Remove some of them.")
 
 
-def _fingerprint(session: Session, kind: str) -> str:
-    reference = getattr(session, kind)
+def _of_the_same(copy: Session, original: Session) -> bool:
+    """Whether a copy still has the model and corpus, and among its dictionaries the SAE and harvest, of the original."""
+    known = {(_sha256(each.sae), _sha256(each.harvest)) for each in copy.dictionaries}
+    return (
+        _sha256(copy.model) == _sha256(original.model)
+        and _sha256(copy.corpus) == _sha256(original.corpus)
+        and (original.key == "" or (_sha256(original.sae), _sha256(original.harvest)) in known)
+    )
+
+
+def _sha256(reference: Reference | None) -> str:
     return reference.sha256 if reference else ""

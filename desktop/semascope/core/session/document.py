@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Literal, TypeVar
+
+from semascope.core.saes.checked import Check
+from semascope.core.saes.kept import KeptReading
 
 Kind = Literal["model", "sae", "harvest", "corpus"]
 Mode = Literal["clamp", "scale", "add", "ablate"]
@@ -37,6 +40,28 @@ class Reference:
     sha256: str
     name: str
     kind: Kind
+
+
+@dataclass(frozen=True)
+class Dictionary:
+    """An SAE that a session works with, and the harvest that was made with it.
+
+    Attributes:
+        sae: The SAE, or None where its harvest does not tell.
+        harvest: The harvest, or None.
+        selected: The feature that was shown when another dictionary became the current one.
+    """
+
+    sae: Reference | None = None
+    harvest: Reference | None = None
+    selected: int | None = None
+
+    @property
+    def key(self) -> str:
+        """What tells it from the others: the SAE's fingerprint wherever that is known; "" where there is nothing."""
+        if self.sae is not None:
+            return self.sae.sha256 or self.sae.path
+        return self.harvest.path if self.harvest is not None else ""
 
 
 @dataclass(frozen=True)
@@ -132,7 +157,13 @@ class Session:
     """The whole document.
 
     Attributes:
-        model, sae, harvest, corpus: What is open, or None.
+        model, corpus: What is open, or None.
+        sae, harvest: The current dictionary's, or None.
+        dictionaries: All that are open, in the order they were opened in, the current one among them; what each had
+            selected is up to date for the others only.
+        list_all: Whether the features panel lists the features of all of them.
+        readings: How SAEs are read where a person chose it, by fingerprint.
+        checks: The last self-check of each SAE, by fingerprint.
         notes: What was written about features, by SAE fingerprint, then by feature.
         pins: Pinned features in order, by SAE fingerprint.
         prompts: Prompts kept for later, oldest first.
@@ -159,10 +190,20 @@ class Session:
     search: str = ""
     sort: tuple[str, bool] = ("density", True)
     answers: tuple[Answer, ...] = ()
+    dictionaries: tuple[Dictionary, ...] = ()
+    list_all: bool = False
+    readings: Mapping[str, KeptReading] = field(default_factory=dict)
+    checks: Mapping[str, Check] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "notes", frozen_map(self.notes))
-        object.__setattr__(self, "pins", frozen_map(self.pins))
+        for name in ("notes", "pins", "readings", "checks"):
+            object.__setattr__(self, name, frozen_map(getattr(self, name)))
+        object.__setattr__(self, "dictionaries", _with_current(self.dictionaries, self.sae, self.harvest))
+
+    @property
+    def key(self) -> str:
+        """The current dictionary's key; "" while there is none."""
+        return Dictionary(self.sae, self.harvest).key
 
     @property
     def dictionary(self) -> str:
@@ -182,6 +223,18 @@ class Session:
     def note(self, feature: int) -> FeatureNote:
         """The note on a feature of the current SAE; an empty one where nothing was written."""
         return self.current_notes.get(feature, _EMPTY_NOTE)
+
+
+def _with_current(
+    others: tuple[Dictionary, ...], sae: Reference | None, harvest: Reference | None
+) -> tuple[Dictionary, ...]:
+    """`others` with these references in the place of their dictionary, or at the end if it is a new one."""
+    current = Dictionary(sae, harvest)
+    if not current.key or any((each.sae, each.harvest) == (sae, harvest) for each in others):
+        return others
+    if all(each.key != current.key for each in others):
+        return (*others, current)
+    return tuple(replace(each, sae=sae, harvest=harvest) if each.key == current.key else each for each in others)
 
 
 def frozen_map(items: Mapping[K, V]) -> Mapping[K, V]:

@@ -13,8 +13,12 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
 
+from semascope.core.saes.checked import Check
+from semascope.core.saes.kept import KeptReading
+from semascope.core.saes.reading import Reading
 from semascope.core.session.document import (
     Answer,
+    Dictionary,
     FeatureNote,
     Kind,
     Mode,
@@ -178,7 +182,7 @@ def set_prompt(text: str, chat: bool | None = None, gesture: Hashable = None) ->
     """Write in the prompt panel; `chat` None leaves the template switch as it is."""
 
     def apply(session: Session) -> Session:
-        return _changed(session, prompt=text, prompt_chat=session.prompt_chat if chat is None else chat)
+        return changed(session, prompt=text, prompt_chat=session.prompt_chat if chat is None else chat)
 
     return Edit("Change the prompt", apply, _key("prompt", gesture=gesture))
 
@@ -188,7 +192,7 @@ def keep_prompt(text: str) -> Edit:
 
     def apply(session: Session) -> Session:
         kept = (*(prompt for prompt in session.prompts if prompt != text), text)
-        return _changed(session, prompts=kept)
+        return changed(session, prompts=kept)
 
     return Edit("Keep the prompt", apply)
 
@@ -196,7 +200,7 @@ def keep_prompt(text: str) -> Edit:
 def forget_prompt(text: str) -> Edit:
     """Take a prompt off those kept."""
     return Edit(
-        "Forget a prompt", lambda session: _changed(session, prompts=tuple(p for p in session.prompts if p != text))
+        "Forget a prompt", lambda session: changed(session, prompts=tuple(p for p in session.prompts if p != text))
     )
 
 
@@ -204,51 +208,102 @@ def set_steer(settings: SteerSettings, gesture: Hashable = None) -> Edit:
     """Change the steering panel's prompt or how answers are sampled."""
     return Edit(
         "Change the steering settings",
-        lambda session: _changed(session, steer=settings),
+        lambda session: changed(session, steer=settings),
         _key("steer", gesture=gesture),
     )
 
 
 def add_answer(answer: Answer) -> Edit:
     """Keep an answer."""
-    return Edit("Keep an answer", lambda session: _changed(session, answers=(*session.answers, answer)))
+    return Edit("Keep an answer", lambda session: changed(session, answers=(*session.answers, answer)))
 
 
 def remove_answer(index: int) -> Edit:
     """Drop the answer at `index`; one that is not there is nothing to do."""
 
     def apply(session: Session) -> Session:
-        return _changed(session, answers=tuple(a for i, a in enumerate(session.answers) if i != index))
+        return changed(session, answers=tuple(a for i, a in enumerate(session.answers) if i != index))
 
     return Edit("Remove an answer", apply)
+
+
+# --- how SAEs are read ---------------------------------------------------------------------------------------------
+
+
+def read_as(fingerprint: str, reading: Reading, check: Check | None = None, made: str = "") -> Edit:
+    """Read an SAE otherwise than its files say; an empty reading is as they say.
+
+    Args:
+        fingerprint: The SAE's.
+        reading: How it is read from now on.
+        check: The self-check it was chosen by.
+        made: The day it was chosen, "2026-11-22".
+    """
+    kept = KeptReading(reading, check, made)
+    return Edit(
+        "Read the SAE otherwise",
+        lambda session: changed(session, readings={**session.readings, fingerprint: kept}),
+    )
+
+
+def adopt_reading(fingerprint: str, kept: KeptReading) -> Edit:
+    """Take over how an SAE is read that was chosen in another session; where this one has its own, that stays."""
+
+    def apply(session: Session) -> Session:
+        return changed(session, readings={fingerprint: kept, **session.readings})
+
+    return Edit("Read the SAE as before", apply, undoable=False)
+
+
+def keep_check(fingerprint: str, check: Check) -> Edit:
+    """Keep the last self-check of an SAE."""
+    return Edit(
+        "Keep the self-check",
+        lambda session: changed(session, checks={**session.checks, fingerprint: check}),
+        undoable=False,
+    )
 
 
 # --- what is looked at: no step in the history ---------------------------------------------------------------------
 
 
 def refer(kind: Kind, reference: Reference | None) -> Edit:
-    """Open another model, SAE, harvest or corpus, or (None) close it."""
+    """Refer to another model or corpus, or to another SAE or harvest of the current dictionary; None to none."""
     text = f"{'Open' if reference else 'Close'} the {kind if kind != 'sae' else 'SAE'}"
-    return Edit(text, lambda session: _changed(session, **{kind: reference}), undoable=False)
+
+    def apply(session: Session) -> Session:
+        if kind not in ("sae", "harvest"):
+            return changed(session, **{kind: reference})
+        sae = reference if kind == "sae" else session.sae
+        harvest = reference if kind == "harvest" else session.harvest
+        key = Dictionary(sae, harvest).key
+        others = (
+            replace(each, sae=sae, harvest=harvest) if each.key == session.key else each
+            for each in session.dictionaries
+            if each.key == session.key or each.key != key
+        )
+        return changed(session, sae=sae, harvest=harvest, dictionaries=tuple(each for each in others if each.key))
+
+    return Edit(text, apply, undoable=False)
 
 
 def select(feature: int | None) -> Edit:
     """Show another feature."""
     text = "Select nothing" if feature is None else f"Select feature {feature}"
-    return Edit(text, lambda session: _changed(session, selected=feature), undoable=False)
+    return Edit(text, lambda session: changed(session, selected=feature), undoable=False)
 
 
 def search(text: str) -> Edit:
     """Type in the features panel's search bar."""
-    return Edit("Search", lambda session: _changed(session, search=text), undoable=False)
+    return Edit("Search", lambda session: changed(session, search=text), undoable=False)
 
 
 def sort(column: str, descending: bool) -> Edit:
     """Sort the features panel."""
-    return Edit("Sort", lambda session: _changed(session, sort=(column, descending)), undoable=False)
+    return Edit("Sort", lambda session: changed(session, sort=(column, descending)), undoable=False)
 
 
-def _changed(session: Session, **fields: object) -> Session:
+def changed(session: Session, **fields: object) -> Session:
     """`session` with these fields, or itself where they hold these values already."""
     if all(getattr(session, name) == value for name, value in fields.items()):
         return session

@@ -1,14 +1,15 @@
 """Undo and redo for a session: a list of steps, each the document before and after.
 
 Documents share their unchanged parts, so a step costs little more than what it changed. Undoing a step puts back only
-the fields which that step changed: what is merely shown (the selection, the sort order, what is open) changes
-without a step, in fields of its own, and stays as it is. The history is not stored in the session file.
+the fields which that step changed, and of a mapping only the entries: what is merely shown (the selection, the sort order,
+what is open) changes without a step, in fields of its own, and stays as it is. The history is not stored in the session file.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 from semascope.core.session.document import Session
 from semascope.core.session.edits import Edit
@@ -98,4 +99,16 @@ def _changes(old: Session, new: Session) -> dict[str, object]:
 
 def _carry_over(session: Session, old: Session, new: Session) -> Session:
     """`session` with the change from `old` to `new` made to it."""
-    return replace(session, **_changes(old, new))  # type: ignore[arg-type]
+    changes = {
+        name: _merged(getattr(session, name), getattr(old, name), value) if isinstance(value, Mapping) else value
+        for name, value in _changes(old, new).items()
+    }
+    return replace(session, **changes)  # type: ignore[arg-type]
+
+
+def _merged(items: Mapping[Any, Any], old: Mapping[Any, Any], new: Mapping[Any, Any]) -> dict[Any, Any]:
+    """`items` with the entries put in, replaced and taken away that make `old` to `new`."""
+    changed = {key for key in old.keys() | new.keys() if key not in old or key not in new or old[key] != new[key]}
+    return {key: value for key, value in items.items() if key not in changed} | {
+        key: new[key] for key in new if key in changed
+    }

@@ -36,7 +36,14 @@ def m001_first(connection: sqlite3.Connection) -> None:
     connection.execute("CREATE TABLE setting (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID")
 
 
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (m001_first,)
+def m002_several_dictionaries(connection: sqlite3.Connection) -> None:
+    """Dictionaries in order, how SAEs are read, and their last self-checks, each as JSON."""
+    connection.execute("CREATE TABLE dictionary (place INTEGER PRIMARY KEY, record TEXT NOT NULL) STRICT")
+    for table in ("reading", "self_check"):
+        connection.execute(f"CREATE TABLE {table} (sae TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT, WITHOUT ROWID")
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (m001_first, m002_several_dictionaries)
 VERSION = len(MIGRATIONS)
 
 

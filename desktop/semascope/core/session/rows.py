@@ -10,15 +10,19 @@ import json
 import math
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
+from semascope.core.errors import UserError
+from semascope.core.saes.checked import Check
+from semascope.core.saes.kept import KeptReading
 from semascope.core.session.document import (
     KINDS,
     MODES,
     Answer,
     AppliedEdit,
+    Dictionary,
     FeatureNote,
     Pin,
     Reference,
@@ -26,7 +30,7 @@ from semascope.core.session.document import (
     SteerSettings,
 )
 
-_SETTINGS = ("prompt", "prompt_chat", "selected", "search", "sort", "steer")
+_SETTINGS = ("prompt", "prompt_chat", "selected", "search", "sort", "steer", "list_all")
 
 
 def write(connection: sqlite3.Connection, old: Session, new: Session) -> None:
@@ -42,6 +46,10 @@ def write(connection: sqlite3.Connection, old: Session, new: Session) -> None:
     _write_list(connection, "prompt", "text", old.prompts, new.prompts)
     answers = [tuple(map(_answer_to_json, session.answers)) for session in (old, new)]
     _write_list(connection, "answer", "answer", *answers)
+    dictionaries = [tuple(map(_dictionary_to_json, session.dictionaries)) for session in (old, new)]
+    _write_list(connection, "dictionary", "record", *dictionaries)
+    _write_records(connection, "reading", old.readings, new.readings)
+    _write_records(connection, "self_check", old.checks, new.checks)
     for name in _SETTINGS:
         if getattr(new, name) != getattr(old, name):
             value = asdict(new.steer) if name == "steer" else getattr(new, name)
@@ -69,6 +77,20 @@ def read(connection: sqlite3.Connection) -> Session:
     )
     for name, value in connection.execute("SELECT name, value FROM setting"):
         fields |= _setting(name, json.loads(value))
+    records = connection.execute("SELECT record FROM dictionary ORDER BY place")
+    by_key = {each.key: each for each in (_dictionary_from_json(text) for (text,) in records)}
+    fields["dictionaries"] = tuple(each for key, each in by_key.items() if key)
+    try:
+        fields["readings"] = {
+            _string(sae): KeptReading.from_json(json.loads(text))
+            for sae, text in connection.execute("SELECT sae, record FROM reading")
+        }
+        fields["checks"] = {
+            _string(sae): Check.from_json(json.loads(text))
+            for sae, text in connection.execute("SELECT sae, record FROM self_check")
+        }
+    except UserError as error:
+        raise ValueError("a way of reading an SAE can't be read") from error
     return Session(notes=notes, pins=dict(pins), prompts=prompts, answers=answers, **fields)
 
 
@@ -123,6 +145,22 @@ def _answer_to_json(answer: Answer) -> str:
     return json.dumps(asdict(answer))
 
 
+def _dictionary_to_json(dictionary: Dictionary) -> str:
+    return json.dumps(asdict(dictionary))
+
+
+def _write_records(
+    connection: sqlite3.Connection,
+    table: str,
+    old: Mapping[str, KeptReading] | Mapping[str, Check],
+    new: Mapping[str, KeptReading] | Mapping[str, Check],
+) -> None:
+    """Rewrite what differs of a table of records by SAE."""
+    connection.executemany(f"DELETE FROM {table} WHERE sae = ?", ((sae,) for sae in old.keys() - new.keys()))
+    changed = ((sae, json.dumps(record.to_json())) for sae, record in new.items() if old.get(sae) != record)
+    connection.executemany(f"INSERT OR REPLACE INTO {table} VALUES (?, ?)", changed)
+
+
 def _text(text: str) -> str:
     """`text` without lone surrogates, which an input method can leave behind and no file can hold."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
@@ -135,7 +173,7 @@ def _setting(name: str, value: Any) -> dict[str, Any]:
     match name:
         case "prompt" | "search":
             return {name: _string(value)}
-        case "prompt_chat":
+        case "prompt_chat" | "list_all":
             return {name: bool(value)}
         case "selected":
             return {name: None if value is None else _natural(value)}
@@ -165,6 +203,19 @@ def _answer_from_json(text: str) -> Answer:
     )
     words = {key: _string(value[key]) for key in ("prompt", "baseline", "steered", "model", "sae", "made")}
     return Answer(edits=edits, settings=_steer(value["settings"]), **words)
+
+
+def _dictionary_from_json(text: str) -> Dictionary:
+    value = json.loads(text)
+    parts = {kind: _reference(kind, value[kind]) for kind in ("sae", "harvest")}
+    selected = value["selected"]
+    return Dictionary(selected=None if selected is None else _natural(selected), **parts)
+
+
+def _reference(kind: Any, value: dict[str, Any] | None) -> Reference | None:
+    if value is None:
+        return None
+    return Reference(_string(value["path"]), _string(value["sha256"]), _string(value["name"]), kind)
 
 
 def _must(true: bool, otherwise: str) -> bool:

@@ -17,9 +17,10 @@ def summarise(path: str | Path) -> dict[str, Any]:
     """Everything worth telling about the session in `path`.
 
     Returns:
-        {path, model, sae, harvest, corpus: null or {name, path, exists, sha256}, pins: [{feature, label, strength, mode,
-        enabled}], labels: {feature: label}, notes (how many features have one), prompt, prompts: [str], steer: {…},
-        selected, answers (how many)}. Labels are the person's own, else those that ship with the harvest.
+        {path, model, sae, harvest, corpus: null or {name, path, exists, sha256}, dictionaries: [{sae, harvest: as before,
+        current}], pins: [{feature, label, strength, mode, enabled}], labels: {feature: label}, notes (how many features have
+        one), prompt, prompts: [str], steer: {…}, selected, answers (how many)}. Pins, labels and notes are the current
+        dictionary's. Labels are the person's own, else those that ship with the harvest.
 
     Raises:
         UserError: It is no session, damaged, or from a newer version.
@@ -29,6 +30,10 @@ def summarise(path: str | Path) -> dict[str, Any]:
     return {
         "path": str(path),
         **{kind: _file(getattr(session, kind)) for kind in KINDS},
+        "dictionaries": [
+            {"sae": _file(each.sae), "harvest": _file(each.harvest), "current": each.key == session.key}
+            for each in session.dictionaries
+        ],
         "pins": [
             {
                 "feature": pin.feature,
@@ -62,6 +67,10 @@ def lines(summary: dict[str, Any]) -> list[str]:
         if (file := summary[kind]) is not None:
             where = file["path"] + ("" if file["exists"] else "  (not there)")
             text.append(f"  {kind if kind != 'sae' else 'SAE':8} {file['name']}  {where}")
+    for other in summary["dictionaries"]:
+        if not other["current"]:
+            names = [other[kind]["name"] for kind in ("sae", "harvest") if other[kind] is not None]
+            text.append(f"  beside   {' with the harvest '.join(names)}")
     for pin in summary["pins"]:
         state = "" if pin["enabled"] else "  muted"
         text.append(f"  pinned   {pin['feature']:>7}  {pin['mode']} {pin['strength']:g}{state}  {pin['label']}")
