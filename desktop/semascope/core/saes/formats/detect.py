@@ -17,6 +17,8 @@ from semascope.core.saes.formats import (
     gemma_scope_1,
     gemma_scope_2,
     mapped,
+    openai,
+    qwen_scope,
     saelens,
     sparsify,
     temporal,
@@ -35,6 +37,8 @@ FAMILIES: tuple[Family, ...] = (
     dictionary_learning.FAMILY,
     circuit_tracer.FAMILY,
     temporal.FAMILY,
+    openai.FAMILY,
+    qwen_scope.FAMILY,
     *unread.FAMILIES,
 )
 

@@ -92,19 +92,16 @@ def _family(name: str, title: str, recognise: Callable[[Folder], str]) -> Family
 
 
 FAMILIES = (
-    _family("gemma_scope_2_multi", "Gemma Scope 2, several layers", _named(r"params_layer_\d+\.safetensors")),
     _family("llama_scope", "Llama Scope", _files("hyperparams.json", "checkpoints")),
     _family("llamascopium", "llamascopium", _tensors("sae_weights.safetensors", "W_E", "config.json")),
     _family(
         "llama_scope_r1", "Llama Scope R1", _tensors("sae_weights.safetensors", "log_jumprelu_threshold", "config.json")
     ),
-    _family("qwen_scope", "Qwen-Scope", _named(r"layer\d+\.sae\.pt")),
     _family("ckkissane", "attention SAEs of ckkissane", _paired),
     _family("apollo_e2e", "Apollo's end-to-end SAEs", _named(r"samples_\d+\.pt", "final_config.yaml")),
     _family("saev", "saev", _saev),
     _family("vit_prisma", "ViT-Prisma", _setting("config.json", "hook_point_layer", "weights.pt")),
     _family("crosscoder", "crosscoders of dictionary_learning", _setting("config.json", "code_normalization")),
     _family("goodfire", "Goodfire", _pickled("encoder_linear.weight", "decoder_linear.weight")),
-    _family("openai", "OpenAI's SAEs of GPT-2", _pickled("pre_bias", "latent_bias")),
     _family("plain_autoencoder", "a PyTorch autoencoder", _pickled("encoder.weight", "decoder.weight")),
 )
