@@ -19,9 +19,12 @@ from semascope import __version__
 from semascope.core.atomic import atomic_folder
 from semascope.core.errors import UserError, from_os_error
 from semascope.core.models.hookpoint import HookPoint
+from semascope.core.saes.config import SAEConfig
 from semascope.core.saes.facts import facts
+from semascope.core.saes.glu import GluSAE
 from semascope.core.saes.hooks import transformer_lens_name
 from semascope.core.saes.sae import SAE
+from semascope.core.saes.temporal import TemporalSAE
 
 CONFIG_FILE = "cfg.json"
 WEIGHTS_FILE = "sae_weights.safetensors"
@@ -67,12 +70,12 @@ def write_saelens(
     d_sae, d_out = stored["W_dec"].shape
     d_in = stored["W_enc"].shape[0] if "W_enc" in stored else d_out
     about = {
+        **metadata,
         "sae_lens_version": SAELENS_VERSION,
         "model_name": model_name,
         "hook_name": transformer_lens_name(hook_point) if hook_point else None,
         **({"hook_name_out": transformer_lens_name(hook_out)} if hook_out and hook_out != hook_point else {}),
         "written_by": f"semascope {__version__}",
-        **metadata,
     }
     config = {
         "architecture": architecture,
@@ -92,7 +95,7 @@ def write_saelens(
     try:
         with atomic_folder(folder) as beside:
             save_file(stored, beside / WEIGHTS_FILE)
-            (beside / CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+            (beside / CONFIG_FILE).write_text(json.dumps(config, indent=2, default=str) + "\n", encoding="utf-8")
     except OSError as error:
         raise from_os_error(error, f"write the SAE to {folder}") from error
 
@@ -106,21 +109,7 @@ def save_saelens(sae: SAE, folder: Path) -> None:
         UserError: The folder is not empty, or the disk is full or not writable.
     """
     config = sae.config
-    tensors = {"W_dec": sae.W_dec, "b_dec": sae.b_dec}
-    options: dict[str, Any] = {"reshape_activations": "hook_z"} if config.heads else {}
-    if config.pursuit is not None:
-        options["max_iterations"] = config.pursuit.iterations
-        options["residual_threshold"] = config.pursuit.residual
-        options["stop_on_duplicate_support"] = config.pursuit.on_repeat
-    else:
-        tensors["W_enc"] = sae.W_enc
-        tensors |= sae.activation.parameters
-        if config.activation != "gated":
-            tensors["b_enc"] = sae.b_enc
-    if sae.W_skip is not None:
-        tensors["W_skip"] = sae.W_skip.T
-    if config.k is not None:
-        options |= {"k": config.k, "rescale_acts_by_decoder_norm": False}
+    tensors, options = _stored(sae)
     write_saelens(
         folder,
         tensors,
@@ -129,7 +118,68 @@ def save_saelens(sae: SAE, folder: Path) -> None:
         hook_out=config.hook_out,
         model_name=config.model_name,
         metadata={"prepend_bos": config.prepend_bos, **facts(config)},
+        dtype=_dtype(config.dtype, tensors),
         apply_b_dec_to_input=config.apply_b_dec_to_input,
-        normalize=config.normalize,
+        normalize=options.pop("normalize_activations", config.normalize),
         options=options,
+    )
+
+
+def _stored(sae: SAE) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The tensors of an SAE by SAELens' names, and the settings of its architecture."""
+    config = sae.config
+    tensors = {"W_dec": sae.W_dec, "b_dec": sae.b_dec, **sae.activation.parameters}
+    options: dict[str, Any] = {"reshape_activations": "hook_z"} if config.heads else {}
+    if config.pursuit is not None:
+        options["max_iterations"] = config.pursuit.iterations
+        options["residual_threshold"] = config.pursuit.residual
+        options["stop_on_duplicate_support"] = config.pursuit.on_repeat
+        return tensors, options
+    if config.temporal is not None and isinstance(sae, TemporalSAE):
+        tensors |= sae.attention if config.temporal.tied else {**sae.attention, "W_enc": sae.W_enc}
+        return tensors, options | _temporal_options(config, sae.attention)
+    tensors["W_enc"] = sae.W_enc
+    if config.activation != "gated":
+        tensors["b_enc"] = sae.b_enc
+    if isinstance(sae, GluSAE):
+        tensors |= {"W_glu": sae.W_glu, "b_glu": sae.b_glu}
+    if sae.W_skip is not None:
+        tensors["W_skip"] = sae.W_skip.T
+    if config.k is not None:
+        options |= {"k": config.k, "rescale_acts_by_decoder_norm": False}
+    return tensors, options
+
+
+def _temporal_options(config: SAEConfig, attention: Mapping[str, Tensor]) -> dict[str, Any]:
+    """A temporal SAE's settings, as SAELens calls them."""
+    settings = config.temporal
+    assert settings is not None
+    first = attention.get("attn_layers.0.k_ctx.weight")
+    return {
+        "n_heads": settings.heads,
+        "n_attn_layers": sum(name.endswith("k_ctx.weight") for name in attention),
+        "bottleneck_factor": 1 if first is None else config.d_sae // len(first),
+        "sae_diff_type": "relu" if config.k is None else "topk",
+        "kval_topk": config.k,
+        "tied_weights": settings.tied,
+        **(
+            {"normalize_activations": "constant_scalar_rescale", "activation_normalization_factor": settings.factor}
+            if settings.factor != 1.0
+            else {}
+        ),
+    }
+
+
+def _dtype(dtype: str, tensors: Mapping[str, Tensor]) -> str:
+    """The dtype an SAE came in, where its tensors still have no more than that; otherwise float32."""
+    narrow = getattr(torch, dtype, torch.float32)
+    if narrow not in (torch.bfloat16, torch.float16):
+        return "float32"
+    return dtype if all(_equal(tensor, narrow) for tensor in tensors.values()) else "float32"
+
+
+def _equal(tensor: Tensor, narrow: torch.dtype) -> bool:
+    """Whether every number of a tensor is one of `narrow` too; a few rows at a time."""
+    return tensor.dtype == narrow or all(
+        torch.equal(part.to(narrow).to(part.dtype), part) for part in torch.split(tensor, 1 << 14)
     )

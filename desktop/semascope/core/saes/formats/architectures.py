@@ -22,9 +22,15 @@ def architecture_name(
     return used_in if activation == "relu" else f"{activation}_{used_in}"
 
 
+GLU = "glu_"
+"""Before the name of an architecture whose encoder has a gate (`saes.glu`)."""
+
+_ALONE = ("matching_pursuit", "temporal")  # no transcoder computes so
+
 NAMES = {
     architecture_name(activation, transcoder=transcoder, skip=skip): (activation, transcoder, skip)
     for activation in ACTIVATIONS
     for transcoder, skip in ((False, False), (True, False), (True, True))
+    if not (transcoder and activation in _ALONE)
 }
 """From the name of a one-layer architecture to its activation, whether it is a transcoder, and whether it has a skip."""

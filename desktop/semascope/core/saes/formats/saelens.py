@@ -16,7 +16,7 @@ from semascope.core.errors import UserError
 from semascope.core.foreign.fields import Fields
 from semascope.core.foreign.folder import Folder
 from semascope.core.saes.config import Pursuit, SAEConfig, Temporal
-from semascope.core.saes.facts import with_facts
+from semascope.core.saes.facts import KEY, with_facts
 from semascope.core.saes.formats.architectures import GLU, NAMES, architecture_name
 from semascope.core.saes.formats.layout import Family, Layout, check_k, measure, stored_dtype
 from semascope.core.saes.formats.saelens_context import (
@@ -64,9 +64,7 @@ def describe(folder: Folder) -> Layout:
     tied = what.activation == "matching_pursuit" or (
         what.activation == "temporal" and config.flag("tied_weights", "W_enc" not in header)
     )
-    table = tensor_table(
-        what.activation, transcoder=what.transcoder, skip=what.skip, tied=tied, stored=header.keys()
-    )
+    table = tensor_table(what.activation, transcoder=what.transcoder, skip=what.skip, tied=tied, stored=header.keys())
     lengths = measure(header, table, WEIGHTS)
     read, given = places(about, what.transcoder)
     normalize, scale = _normalisation(config, folder)
@@ -102,7 +100,8 @@ def describe(folder: Folder) -> Layout:
     )
     if what.activation == "temporal":
         check_layers(config, {name: stored for name, stored in table.items() if name.startswith("attn_layers.")})
-    sae = _settled(with_facts(as_listed(sae, folder.path.as_posix()), about))
+    sae = with_facts(sae, about) if KEY in about else as_listed(sae, folder.path.as_posix())
+    sae = _settled(sae)
     files = [folder.file(name) for name in (CONFIG, WEIGHTS, SCALER) if name in folder.names]
     arrange = fold(sae, table, by_norms=by_norms, scale=scale)
     return Layout(sae, folder.file(WEIGHTS), tuple(files), table, arrange)
