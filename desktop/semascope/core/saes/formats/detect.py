@@ -13,9 +13,11 @@ from semascope.core.errors import UserError
 from semascope.core.foreign.folder import Folder
 from semascope.core.saes.formats import (
     circuit_tracer,
+    crosscoder,
     dictionary_learning,
     gemma_scope_1,
     gemma_scope_2,
+    linear_pairs,
     mapped,
     openai,
     qwen_scope,
@@ -34,11 +36,14 @@ FAMILIES: tuple[Family, ...] = (
     sparsify.FAMILY,
     gemma_scope_1.FAMILY,
     gemma_scope_2.FAMILY,
+    crosscoder.FAMILY,
     dictionary_learning.FAMILY,
     circuit_tracer.FAMILY,
     temporal.FAMILY,
     openai.FAMILY,
     qwen_scope.FAMILY,
+    linear_pairs.GOODFIRE,
+    linear_pairs.QRESEARCH,
     *unread.FAMILIES,
 )
 

@@ -101,7 +101,4 @@ FAMILIES = (
     _family("apollo_e2e", "Apollo's end-to-end SAEs", _named(r"samples_\d+\.pt", "final_config.yaml")),
     _family("saev", "saev", _saev),
     _family("vit_prisma", "ViT-Prisma", _setting("config.json", "hook_point_layer", "weights.pt")),
-    _family("crosscoder", "crosscoders of dictionary_learning", _setting("config.json", "code_normalization")),
-    _family("goodfire", "Goodfire", _pickled("encoder_linear.weight", "decoder_linear.weight")),
-    _family("plain_autoencoder", "a PyTorch autoencoder", _pickled("encoder.weight", "decoder.weight")),
 )
