@@ -15,8 +15,7 @@ from tests.core.saes.golden import GOLDEN, folders
 
 FAMILY = {
     "apollo_e2e": "apollo_e2e",
-    "circuit_tracer/clt_relu": "circuit_tracer_clt",
-    "circuit_tracer/plt_jumprelu": "circuit_tracer",
+    "circuit_tracer": "circuit_tracer",
     "crosscoder_jkminder/crosscoder_l1": "crosscoder",
     "dictionary_learning": "dictionary_learning",
     "llama_scope_native_jumprelu": "llama_scope",

@@ -30,26 +30,28 @@ class TestGemmaScope1:
             ("gemma-scope-2b-pt-att/layer_0/width_16k/average_l0_8", "attn_z.0", "attn_z.0", "gemma-2-2b"),
             ("gemma-scope-2b-pt-mlp/layer_5/width_65k/average_l0_40", "mlp_out.5", "mlp_out.5", "gemma-2-2b"),
             ("gemma-scope-2b-pt-res/embedding/width_4k/average_l0_6", "resid_pre.0", "resid_pre.0", "gemma-2-2b"),
-            ("gemma-scope-2b-pt-transcoders/layer_4/width_16k/average_l0_88", None, "mlp_out.4", "gemma-2-2b"),
+            ("gemma-scope-2b-pt-transcoders/layer_4/width_16k/average_l0_88", "mlp_norm.4", "mlp_out.4", "gemma-2-2b"),
+            ("gemma-scope-transcoders/layer_4/width_16k/average_l0_88", "mlp_norm.4", "mlp_out.4", "gemma-2-2b"),
             ("models--google--gemma-scope-2b-pt-res/snapshots/0af3/layer_2/width_16k/average_l0_9",
              "resid_post.2", "resid_post.2", "gemma-2-2b"),
         ],
     )  # fmt: skip
     def test_the_path_says_what_the_file_does_not(
-        self, path: str, hook: str | None, out: str, model: str, tmp_path: Path
+        self, path: str, hook: str, out: str, model: str, tmp_path: Path
     ) -> None:
         shutil.copytree(GEMMA_1, tmp_path / path)
         config = read(tmp_path / path / "params.npz")
-        assert (config.hook_point and str(config.hook_point), str(config.hook_out)) == (hook, out)
+        assert (str(config.hook_point), str(config.hook_out)) == (hook, out)
         assert config.model_name == f"google/{model}"
-        assert bool(config.problems) == (hook is None)
-        assert config.metadata["l0"] == int(path.rsplit("_", 1)[1])
+        assert not config.problems
+        assert config.l0 == int(path.rsplit("_", 1)[1])
 
     def test_a_file_alone_has_no_layer_and_says_so(self, tmp_path: Path) -> None:
         shutil.copy(GEMMA_1 / "params.npz", tmp_path)
         config = read(tmp_path)
         assert (config.hook_point, config.model_name) == (None, "")
-        assert "does not say which layer" in config.problems[0]
+        assert "does not say which layer and hook point" in config.problems[0]
+        assert "for instance resid_post.12" in config.problems[0] or "for instance attn_z.12" in config.problems[0]
         assert open_sae(tmp_path, device="cpu").encode(torch.zeros(1, 16)).shape == (1, 64)
 
     def test_embeddings_are_read_where_gemma_has_scaled_them(self, tmp_path: Path) -> None:

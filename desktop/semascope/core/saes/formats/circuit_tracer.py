@@ -21,7 +21,7 @@ from semascope.core.foreign.headers import FLOATS
 from semascope.core.models.hookpoint import Hooks
 from semascope.core.saes.config import SAEConfig
 from semascope.core.saes.formats.architectures import architecture_name
-from semascope.core.saes.formats.layout import Family, Layout, Stored, Table, check_k, measure
+from semascope.core.saes.formats.layout import Family, Layout, Stored, Table, check_k, measure, natural
 from semascope.core.saes.formats.multi import (
     files_of,
     info,
@@ -115,7 +115,7 @@ def _matching(folder: Folder, pattern: str) -> list[str]:
     names = [name for name in folder.names if re.fullmatch(pattern, name)]
     if pattern == _LAYER and folder.chosen in names and folder.chosen is not None:
         return [folder.chosen]
-    return sorted(names, key=len)
+    return sorted(names, key=natural)
 
 
 def _table(folder: Folder, file: str, mark: str = "", place: str = "") -> Table:

@@ -12,12 +12,15 @@ from pathlib import Path
 from semascope.core.errors import UserError
 from semascope.core.foreign.folder import Folder
 from semascope.core.saes.formats import (
+    apollo_e2e,
     circuit_tracer,
+    ckkissane,
     crosscoder,
     dictionary_learning,
     gemma_scope_1,
     gemma_scope_2,
     linear_pairs,
+    llama_scope,
     mapped,
     openai,
     qwen_scope,
@@ -44,6 +47,9 @@ FAMILIES: tuple[Family, ...] = (
     qwen_scope.FAMILY,
     linear_pairs.GOODFIRE,
     linear_pairs.QRESEARCH,
+    ckkissane.FAMILY,
+    apollo_e2e.FAMILY,
+    llama_scope.FAMILY,
     *unread.FAMILIES,
 )
 
@@ -87,7 +93,9 @@ def detect(path: Path) -> Detected | None:
         if folder.chosen is not None and not family.owns(folder.chosen):
             continue
         if why := family.recognise(folder):
-            names = family.members(folder) if family.members and folder.chosen is None else ()
+            names = family.members(folder) if family.members and not folder.part else ()
+            if folder.chosen is not None:  # of a file only its own parts
+                names = tuple(name for name in names if name.startswith(f"{folder.chosen}#"))
             members = tuple(folder.path / name for name in sorted(names, key=natural)) if len(names) > 1 else ()
             return Detected(family, why, folder, members)
     return None

@@ -1,5 +1,7 @@
 """Gemma Scope 1 (Gemma 2): one `params.npz`, and everything else in the names of the folders above it.
 
+    f = max(p, 0) where p > threshold, p = x W_enc + b_enc          x̂ = f W_dec + b_dec
+
 A JumpReLU SAE on raw activations, b_dec not subtracted. Which site, layer and model it was made for, only the path says:
 …/gemma-scope-2b-pt-res/layer_12/width_16k/average_l0_82/params.npz. A transcoder reads the MLP's input before the norm's gain.
 """
@@ -27,11 +29,13 @@ _TABLE = {
     "b_dec": Stored("b_dec", ("d_out",)),
     "threshold": Stored("threshold", ("m",)),
 }
-_SITES = {"res": "resid_post", "mlp": "mlp_out", "att": "attn_z"}
-_UNSAID = Place(
-    None,
-    "A Gemma Scope file alone does not say which layer and hook point it was made for; the names of its folders do.",
+_EMBEDDING = (
+    "It was trained on token embeddings before Gemma multiplies them by √d; its encoder and decoder are scaled so that it "
+    "reads and writes what flows into the first block; b_dec keeps its scale, as in SAELens' reading."
 )
+_SITES = {"res": "resid_post", "mlp": "mlp_out", "att": "attn_z"}
+_WIDTHS = {2304: "2B's", 3584: "9B's", 4608: "27B's"}
+"""Of the residual stream of Gemma 2's models; only the smaller ones also have dictionaries of attention, of other widths."""
 
 
 def recognise(folder: Folder) -> str:
@@ -47,13 +51,16 @@ def describe(folder: Folder) -> Layout:
     lengths = measure(header, _TABLE, WEIGHTS)
     path = folder.path.as_posix().lower().replace("_", "-")
     repository = _last(r"gemma-scope-(2b|9b|27b)-(pt|it)-(res|mlp|att|transcoders)", path)
-    size, tuning, kind = repository.groups() if repository else ("", "", "")
+    if repository:
+        size, tuning, kind = repository.groups()
+    else:  # circuit-tracer's selection of the 2B's transcoders goes without a size
+        size, tuning, kind = ("2b", "pt", "transcoders") if _last(r"/gemma-scope-transcoders/", path) else ("", "", "")
     model = f"google/gemma-2-{size}{'-it' if tuning == 'it' else ''}" if size else ""
     layer = _last(r"/layer-(\d{1,3})(?:/|$)", path)
     embedding = layer is None and _last(r"/embedding(?:/|$)", path) is not None
     transcoder = kind == "transcoders"
     check_widths(lengths, WEIGHTS, may_differ=transcoder)
-    read, given = _places(kind, int(layer[1]) if layer else None, embedding, model)
+    read, given = _places(kind, int(layer[1]) if layer else None, embedding, model, lengths["d_in"])
     advertised = _last(r"average-l0-(\d{1,6})", path)
     sae = SAEConfig(
         format="gemma_scope_1",
@@ -68,27 +75,53 @@ def describe(folder: Folder) -> Layout:
         model_name=model,
         prepend_bos=True,
         dtype=stored_dtype(header, _TABLE),
-        metadata={"l0": int(advertised[1])} if advertised else {},
+        l0=float(advertised[1]) if advertised else None,
+        notes=(_EMBEDDING,) if embedding else (),
         problems=tuple(place_problems(read, given)),
     )
     file = folder.file(WEIGHTS)
     return Layout(sae, file, (file,), _TABLE, _scale_embedding if embedding else None)
 
 
-FAMILY = Family("gemma_scope_1", "Gemma Scope 1", recognise, describe, files=(WEIGHTS,))
+FAMILY = Family(
+    "gemma_scope_1",
+    "Gemma Scope 1",
+    recognise,
+    describe,
+    files=(WEIGHTS,),
+    releases=(
+        "google/gemma-scope-{2b-pt,9b-pt,9b-it,27b-pt}-{res,mlp,att}",
+        "google/gemma-scope-2b-pt-transcoders",
+        "mntss/gemma-scope-transcoders",
+    ),
+    rule="Told by params.npz with its five arrays. Model, layer and hook point are only in the names of the folders above "
+    "it, as they were published: a params.npz by itself asks for them.",
+)
 
 
-def _places(kind: str, layer: int | None, embedding: bool, model: str) -> tuple[Place, Place]:
+def _places(kind: str, layer: int | None, embedding: bool, model: str, width: int) -> tuple[Place, Place]:
     if embedding:
         place = from_transformer_lens("hook_embed", model or "gemma-2")
         return place, place
     if not kind or layer is None:
-        return _UNSAID, _UNSAID
+        unsaid = Place(None, _unsaid(kind, layer, width))
+        return unsaid, unsaid
     if kind == "transcoders":
         read = from_transformer_lens(f"blocks.{layer}.ln2.hook_normalized", model)
         return read, Place(HookPoint("mlp_out", layer))
     place = Place(HookPoint(_SITES[kind], layer))
     return place, place
+
+
+def _unsaid(kind: str, layer: int | None, width: int) -> str:
+    """What the names of the folders leave open, and what to give."""
+    site = "mlp_norm" if kind == "transcoders" else _SITES.get(kind, "resid_post" if width in _WIDTHS else "attn_z")
+    missing = "layer and hook point" if not kind and layer is None else "layer" if kind else "hook point"
+    like = f" Its width is that of Gemma 2 {_WIDTHS[width]} residual stream." if width in _WIDTHS else ""
+    return (
+        f"A Gemma Scope file does not say which {missing} it was made for, only the names of its folders do: "
+        f"give its hook point, for instance {site}.{12 if layer is None else layer}.{like}"
+    )
 
 
 def _scale_embedding(tensors: dict[str, Tensor]) -> None:

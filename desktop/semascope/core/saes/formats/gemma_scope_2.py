@@ -1,4 +1,6 @@
-"""Gemma Scope 2 (Gemma 3), one layer: `params.safetensors` with lower-case names, and `config.json`.
+"""Gemma Scope 2 (Gemma 3): `params.safetensors` with lower-case names, and `config.json`; several layers in `…_layers`.
+
+    f = max(p, 0) where p > threshold, p = x w_enc + b_enc          x̂ = f w_dec + b_dec (+ x affine_skip_connection)
 
 JumpReLU SAEs and transcoders on raw activations, b_dec not subtracted; "affine" ones add x @ affine_skip_connection, stored
 as (d_in, d_out). The hook points are module paths with a side; a folder that lost its config.json still says them by name.
@@ -13,7 +15,9 @@ from semascope.core.foreign.fields import Fields
 from semascope.core.foreign.folder import Folder
 from semascope.core.saes.config import SAEConfig
 from semascope.core.saes.formats.architectures import architecture_name
+from semascope.core.saes.formats.gemma_scope_2_layers import FILE, describe_layers
 from semascope.core.saes.formats.layout import Family, Layout, Stored, check_widths, measure, stored_dtype
+from semascope.core.saes.formats.multi import numbered
 from semascope.core.saes.hooks import Place, from_module_side, place_problems
 
 CONFIG = "config.json"
@@ -28,7 +32,9 @@ _TABLE = {
 }
 _SKIP = Stored("affine_skip_connection", ("d_in", "d_out"))
 _UNSAID = Place(
-    None, "Without its config.json a Gemma Scope file does not say which layer and hook point it was made for."
+    None,
+    "Without its config.json a Gemma Scope file does not say which layer and hook point it was made for: give it, "
+    "for instance resid_post.12, or mlp_in.12 and mlp_out.12 for a transcoder.",
 )
 
 # From the name of a release's folder to where its dictionaries read and write.
@@ -44,16 +50,22 @@ _SITES = {
 
 
 def recognise(folder: Folder) -> str:
-    """Gemma Scope 2 by the tensors of its weights file."""
-    if WEIGHTS not in folder.names:
+    """Gemma Scope 2 by the tensors of its weights file, or of its first layer's."""
+    several = numbered(folder.names, FILE)
+    name = next(iter(several.values())) if several and folder.chosen != WEIGHTS else WEIGHTS
+    if name not in folder.names:
         return ""
     wanted = {stored.name for stored in _TABLE.values()}
-    return f"{WEIGHTS} with w_enc, w_dec and threshold" if folder.header(WEIGHTS).keys() >= wanted else ""
+    return f"{name} with w_enc, w_dec and threshold" if folder.header(name).keys() >= wanted else ""
 
 
 def describe(folder: Folder) -> Layout:
-    """One SAE or transcoder of Gemma Scope 2."""
+    """One SAE or transcoder of Gemma Scope 2, or one of several layers."""
     config = folder.json(CONFIG) if CONFIG in folder.names else Fields({}, CONFIG)
+    several = numbered(folder.names, FILE)
+    if several and folder.chosen != WEIGHTS:
+        model = config.text("model_name") or _model(folder.path.as_posix())
+        return describe_layers(folder, config, several, model, _masked(model))
     header = folder.header(WEIGHTS)
     path = folder.path.as_posix()
     named = re.search(r"/(resid_post|attn_out|mlp_out|transcoder)(?:_all)?/layer_(\d{1,3})_[^/]*$", path)
@@ -83,7 +95,9 @@ def describe(folder: Folder) -> Layout:
         writes=given.hooks,
         model_name=model,
         prepend_bos=True,
+        mask_first=_masked(model),
         skip=skip,
+        l0=config.number("l0", 0.0) if "l0" in config else None,
         dtype=stored_dtype(header, table),
         metadata=config.content,
         problems=tuple(problems),
@@ -92,7 +106,17 @@ def describe(folder: Folder) -> Layout:
     return Layout(sae, folder.file(WEIGHTS), tuple(files), table)
 
 
-FAMILY = Family("gemma_scope_2", "Gemma Scope 2", recognise, describe, files=(CONFIG, WEIGHTS))
+FAMILY = Family(
+    "gemma_scope_2",
+    "Gemma Scope 2",
+    recognise,
+    describe,
+    files=(CONFIG, WEIGHTS, "params_layer_*.safetensors"),
+    releases=("google/gemma-scope-2-{270m,1b,4b,12b,27b}-{pt,it}",),
+    rule="Told by params.safetensors with w_enc and w_dec, or params_layer_N.safetensors for crosscoders and cross-layer "
+    "transcoders. Hook points are in config.json, or else in the folder's name; of chat models the first four positions "
+    "are left out.",
+)
 
 
 def _places(config: Fields, named: re.Match[str] | None, model: str) -> tuple[Place, Place]:
@@ -102,6 +126,11 @@ def _places(config: Fields, named: re.Match[str] | None, model: str) -> tuple[Pl
     if not read:
         return _UNSAID, _UNSAID
     return from_module_side(read, model or "gemma-3"), from_module_side(given or read, model or "gemma-3")
+
+
+def _masked(model: str) -> int:
+    """How many positions its makers left out: a chat model's first four tokens open the user's turn in every context."""
+    return 4 if model.endswith("-it") else 0
 
 
 def _model(path: str) -> str:

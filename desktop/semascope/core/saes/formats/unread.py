@@ -92,13 +92,10 @@ def _family(name: str, title: str, recognise: Callable[[Folder], str]) -> Family
 
 
 FAMILIES = (
-    _family("llama_scope", "Llama Scope", _files("hyperparams.json", "checkpoints")),
     _family("llamascopium", "llamascopium", _tensors("sae_weights.safetensors", "W_E", "config.json")),
     _family(
         "llama_scope_r1", "Llama Scope R1", _tensors("sae_weights.safetensors", "log_jumprelu_threshold", "config.json")
     ),
-    _family("ckkissane", "attention SAEs of ckkissane", _paired),
-    _family("apollo_e2e", "Apollo's end-to-end SAEs", _named(r"samples_\d+\.pt", "final_config.yaml")),
     _family("saev", "saev", _saev),
     _family("vit_prisma", "ViT-Prisma", _setting("config.json", "hook_point_layer", "weights.pt")),
 )
