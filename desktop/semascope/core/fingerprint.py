@@ -16,18 +16,18 @@ _BLOCK = 1 << 20
 _BLOCKS = 16
 
 
-def fingerprint(files: Iterable[Path]) -> str:
-    """The fingerprint of some files together, independent of where they lie and of the order given.
+def fingerprint(files: Iterable[Path], part: str = "") -> str:
+    """The fingerprint of some files together, or of a `part` of them; independent of where they lie and of the order given.
 
     Raises:
         OSError: A file can't be read.
     """
     ordered = sorted(files, key=lambda file: file.name)
     whole = sum(file.stat().st_size for file in ordered) <= _WHOLE_BELOW
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(part.encode(errors="surrogatepass"))
     for file in ordered:
         size = file.stat().st_size
-        digest.update(f"{file.name}\0{size}\0".encode())
+        digest.update(f"{file.name}\0{size}\0".encode(errors="surrogatepass"))
         with file.open("rb") as stream:
             if whole:
                 while block := stream.read(_BLOCK):

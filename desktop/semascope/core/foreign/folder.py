@@ -33,6 +33,7 @@ class Folder:
     Attributes:
         path: The folder, as it was named; the names of its parents may say what the files don't.
         chosen: The name of the one file the user chose in it, or None when it was the folder.
+        part: What of that file, where it was named FILE#PART; "" for all of it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -41,10 +42,12 @@ class Folder:
         Raises:
             UserError: There is nothing there, or it may not be read.
         """
-        path = Path(os.path.abspath(path.expanduser()))
         try:
+            path, self.part = _part_of(Path(os.path.abspath(path.expanduser())))
             mode = path.stat().st_mode
-        except (OSError, ValueError) as error:
+        except PermissionError as error:
+            raise from_os_error(error, f"open {path}") from error
+        except (OSError, ValueError, RuntimeError) as error:
             raise UserError(f"There is nothing at {path}.", "Check the path.") from error
         is_folder = stat.S_ISDIR(mode)
         if not is_folder and not stat.S_ISREG(mode):
@@ -76,7 +79,9 @@ class Folder:
         try:
             real = path.resolve(strict=True)
             mode = real.stat().st_mode
-        except (OSError, RuntimeError) as error:
+        except PermissionError as error:
+            raise from_os_error(error, f"read {path}") from error
+        except (OSError, ValueError, RuntimeError) as error:
             raise UserError(f"{name} is missing from {self.path.name}.", "Copy the whole folder again.") from error
         if not stat.S_ISREG(mode):
             raise UserError(f"{name} in {self.path.name} is not a file.", "Copy the whole folder again.")
@@ -117,6 +122,13 @@ class Folder:
         if isinstance(found, UserError):
             raise UserError(found.sentence, found.hint) from found
         return cast("T", found)
+
+
+def _part_of(path: Path) -> tuple[Path, str]:
+    """A path and the part it names: of "samples.pt#hook" the file and "hook", unless there is something of that whole name."""
+    name, _, part = path.name.partition("#")
+    file = path.with_name(name) if name and part else path
+    return (file, part) if file is not path and file.is_file() and not path.exists() else (path, "")
 
 
 def _inside(real: Path, folder: Path) -> bool:

@@ -54,7 +54,7 @@ def open_sae(
     config = reading.apply(layout.config) if reading else layout.config
     in_file = layout.mappable and (_too_large(config, what, where) if mapped is None else mapped)
     try:
-        mark = fingerprint(layout.files)
+        mark = fingerprint(layout.files, layout.part)
         tensors = read_tensors(layout, mapped=in_file)
         kind = _kind(layout)
         return kind(config, tensors, path=Path(path), fingerprint=mark, device=where, dtype=what, mapped=in_file)

@@ -29,6 +29,7 @@ OURS: Mapping[str, tuple[str, ...]] = {
     "W_dec": ("m", "d_out"),
     "b_dec": ("d_out",),
     "W_skip": ("d_in", "d_out"),
+    "W_glu": ("d_in", "m"),
 }
 """The orientation that `SAE` takes (where d_out is d_in, either name will do); every other tensor keeps its own."""
 
@@ -66,6 +67,7 @@ class Layout:
         table: Our tensors' names, and where each is stored.
         arrange: Last arithmetic on the tensors by our names, in place, in float32; None when there is none.
         views: Whether `arrange` only takes views of them, and so can be done to tensors that stay in the file.
+        part: Which of the SAEs in the main file it is, where it holds several; "" for the only one.
         archive_at: Where PyTorch's archive begins in the main file, in bytes: saev writes a line of JSON before it.
     """
 
@@ -75,6 +77,7 @@ class Layout:
     table: Table
     arrange: Arrange | None = None
     archive_at: int = 0
+    part: str = ""
     views: bool = False
 
     @property
