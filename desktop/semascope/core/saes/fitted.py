@@ -38,7 +38,8 @@ class FittedSAE:
         processed = config.processing != "raw" and model.centrable
         self._centres_in = processed and all(hook.site in STREAM for hook in self.hooks)
         self._centres_out = processed and all(hook.site in STREAM for hook in self.hooks_out)
-        folds = processed and config.processing == "folded" and self.hooks[0].site == "attn_z"
+        # Value biases are folded away whatever the norms of a model are.
+        folds = config.processing == "folded" and self.hooks[0].site == "attn_z"
         self._shift = model.value_shift(self.hooks[0].layer) if folds else None
         self._heads_width = model.width(self.hooks[0]) if config.head is not None else 0
         changes = (self._centres_in, self._centres_out, self._shift is not None, config.head is not None)
