@@ -49,7 +49,23 @@ def open_sae(
     Raises:
         UserError: It is no SAE, is damaged, or does not fit in memory.
     """
-    layout = describe(Path(path))
+    return open_layout(describe(Path(path)), Path(path), device, dtype, mapped=mapped, reading=reading)
+
+
+def open_layout(
+    layout: Layout,
+    path: Path,
+    device: str | None = None,
+    dtype: str | torch.dtype | None = None,
+    *,
+    mapped: bool | None = None,
+    reading: Reading | None = None,
+) -> SAE:
+    """The SAE that a layout describes, which need not be what its folder says of itself; see `open_sae`.
+
+    Raises:
+        UserError: It is damaged, or does not fit in memory.
+    """
     where, what = choose_device(device), _dtype(dtype)
     config = reading.apply(layout.config) if reading else layout.config
     in_file = layout.mappable and (_too_large(config, what, where) if mapped is None else mapped)
@@ -57,7 +73,7 @@ def open_sae(
         mark = fingerprint(layout.files, layout.part)
         tensors = read_tensors(layout, mapped=in_file)
         kind = _kind(layout)
-        return kind(config, tensors, path=Path(path), fingerprint=mark, device=where, dtype=what, mapped=in_file)
+        return kind(config, tensors, path=path, fingerprint=mark, device=where, dtype=what, mapped=in_file)
     except OSError as error:
         raise from_os_error(error, f"read {path}") from error
     except (torch.OutOfMemoryError, MemoryError) as error:
