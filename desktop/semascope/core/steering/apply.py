@@ -6,7 +6,8 @@ Decoding is linear in f, so this is decode(f with f_i := v_i) + e with the error
 no other feature is touched; that also makes it cheap, since nothing is decoded and only the steered features are encoded
 wherever the architecture allows (`SAE.encode_some`). f_i is read from the unedited x, always the SAE's true activation
 (for TopK: after the selection, and nothing is selected anew). For a transcoder x is read at `hook_point` and the change is
-added at `hook_out`. Edits come from `edits`; tokens are produced in `generate`.
+added at `hook_out`; for dictionaries of several hook points `places` sees to all that. Edits come from `edits`; tokens are
+produced in `generate`.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ from torch import Tensor
 
 from semascope.core.errors import UserError
 from semascope.core.fit import fit
+from semascope.core.saes.layered import LayeredSAE
 from semascope.core.steering.edits import Edit, Positions, checked
+from semascope.core.steering.places import PlacedEdits
 
 if TYPE_CHECKING:
     from semascope.core.models.hookpoint import HookPoint
@@ -65,6 +68,12 @@ class Steering:
         self._reader: SAE | FittedSAE = sae  # until a model says in which form it gives its activations
         self._aimed: Tensor | None = None  # indices of the steered tokens of the coming pass; None: all of them
         self._read: Tensor | None = None
+        self._placed: PlacedEdits | None = None
+
+    @property
+    def aimed(self) -> Tensor | None:
+        """Indices of the tokens of the coming pass that are steered; None for all of them."""
+        return self._aimed
 
     @property
     def active(self) -> bool:
@@ -77,6 +86,10 @@ class Steering:
         if not self.active:
             yield
             return
+        if isinstance(self.sae, LayeredSAE):
+            with self._attached_places(model, self.sae):
+                yield
+            return
         self._reader = fit(model, self.sae)
         source, target = _hooks(self.sae)
         with contextlib.ExitStack() as hooks:
@@ -85,6 +98,15 @@ class Steering:
             else:
                 hooks.enter_context(model.editing(source, self._note))
                 hooks.enter_context(model.editing(target, self._push))
+            yield
+
+    @contextlib.contextmanager
+    def _attached_places(self, model: LanguageModel, sae: LayeredSAE) -> Iterator[None]:
+        if self._placed is None or self._placed.model is not model:
+            self._placed = PlacedEdits(model, sae, self._ids, self._gain, self._offset)
+        with contextlib.ExitStack() as hooks:
+            for hook, edit in self._placed.editors(self):
+                hooks.enter_context(model.editing(hook, edit))
             yield
 
     def aim(self, special: Sequence[bool], generated: Sequence[bool]) -> None:
@@ -111,8 +133,12 @@ class Steering:
             change = change + self._gain * self._reader.encode_some(x, self._ids)
         directions = self._reader.directions(x, self._ids)  # (1, k, d_out), or (rows, k, d_out) where scaled per token
         if directions.shape[0] == 1:
-            return change @ directions[0]
-        return torch.einsum("rk,rkd->rd", change, directions)
+            return self.turned(change @ directions[0])
+        return self.turned(torch.einsum("rk,rkd->rd", change, directions))
+
+    def turned(self, delta: Tensor) -> Tensor:
+        """What is really added at one place where the edits would add `delta`, shape (…, d_out): the same."""
+        return delta
 
     def _note(self, x: Tensor) -> None:
         """Keep what the SAE reads."""

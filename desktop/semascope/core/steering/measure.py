@@ -41,9 +41,9 @@ class RandomPush(Steering):
         direction = torch.randn(self.sae.config.d_out, generator=torch.Generator().manual_seed(seed))
         self._direction = (direction / direction.norm()).to(self.sae.device)
 
-    def delta(self, x: Tensor) -> Tensor:
-        """See `Steering.delta`."""
-        push: Tensor = super().delta(x).norm(dim=-1, keepdim=True) * self._direction
+    def turned(self, delta: Tensor) -> Tensor:
+        """As long as `delta`, in the one direction."""
+        push: Tensor = delta.norm(dim=-1, keepdim=True) * self._direction
         return push
 
 
