@@ -55,9 +55,12 @@ def laboratory(
         qtbot.waitUntil(lambda: len(engine) == 2 and engine[1].sae is not None, timeout=SLOW)
     workspace = Workspace(bridge)
     workspace.save = lambda: None  # type: ignore[method-assign]
-    workspace.model_info, workspace.sae_info = engine[-1].model, engine[-1].sae
-    workspace.harvest = Harvest.open(small_harvest_path)
-    assert workspace.sae_info is not None
-    workspace.do(edits.refer("sae", Reference(str(small_sae_path), workspace.sae_info.fingerprint, "small", "sae")))
+    sae = engine[-1].sae
+    assert sae is not None
+    workspace.model_info = engine[-1].model
+    workspace.open_now.put_sae(sae)
+    harvest = Harvest.open(small_harvest_path)
+    workspace.open_now.put_harvest(sae.fingerprint, harvest)
+    workspace.do(edits.refer("sae", Reference(str(small_sae_path), sae.fingerprint, "small", "sae")))
     yield workspace
-    workspace.harvest and workspace.harvest.close()
+    harvest.close()

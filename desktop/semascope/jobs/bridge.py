@@ -185,5 +185,5 @@ class Bridge(QObject):
 
 def _alive(callback: Callback) -> bool:
     """False for a method of a widget that Qt has deleted meanwhile."""
-    owner = getattr(callback, "__self__", None)
+    owner = getattr(getattr(callback, "func", callback), "__self__", None)  # of a method, or of a partial of one
     return not isinstance(owner, QObject) or isValid(owner)

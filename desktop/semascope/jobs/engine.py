@@ -243,9 +243,19 @@ class Engine:
     def _check(self, request: CheckSAE) -> Generator[Progress, None, Check]:
         from semascope.core.saes.check import self_check
 
-        model, sae = self._pair(request.sae)
-        wanted = "if implausible" if request.alternatives is None else request.alternatives
-        return (yield from self_check(model, sae, request.corpus, tokens=request.tokens, alternatives=wanted))
+        held = self._saes.named(request.sae)
+        if self._model is None:
+            raise UserError("No model is open.", "Open a model first.")
+        return (
+            yield from self_check(
+                self._model,
+                held.sae,
+                request.corpus,
+                tokens=request.tokens,
+                alternatives=request.alternatives,
+                reading=held.reading,
+            )
+        )
 
 
 def model_info(model: LanguageModel) -> ModelInfo:

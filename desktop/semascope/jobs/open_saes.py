@@ -88,11 +88,13 @@ class OpenSAEs:
             raise UserError("No SAE is open.", "Open an SAE for this model first.")
         return held
 
-    def use(self, fingerprint: str) -> SAEInfo:
-        """Make an open SAE the current one."""
-        held = self.named(fingerprint)
-        self._current = held.sae.fingerprint
-        return held.info
+    def use(self, fingerprint: str) -> SAEInfo | None:
+        """Make an open SAE the current one, or none."""
+        if not fingerprint:
+            self._current = ""
+            return None
+        self._current = fingerprint if fingerprint in self._held else self._current
+        return self.named(fingerprint).info
 
     def open(self, request: OpenSAE, model: LanguageModel | None) -> SAEInfo:
         """Open an SAE and take it in, see `requests.OpenSAE`.
@@ -115,8 +117,7 @@ class OpenSAEs:
             UserError: It isn't open, or doesn't fit the model that way; it stays as it was.
         """
         held = self.named(fingerprint).reread(reading)
-        if model is not None:
-            fit(model, held.sae)
+        _check_fit(held, model)
         self._held[held.sae.fingerprint] = held
         return held.info
 
@@ -134,7 +135,7 @@ class OpenSAEs:
         device = str(model.device)
         for fingerprint, held in list(self._held.items()):
             try:
-                fit(model, held.sae)
+                _check_fit(held, model)
             except UserError:
                 self.close(fingerprint)
                 continue
@@ -162,8 +163,7 @@ class OpenSAEs:
             self._refuse_too_large(request, layout.config, device)
         sae = open_sae(request.path, device=device, dtype=request.dtype, mapped=request.mapped)
         held = _as_chosen(Held(sae, sae.config, request), request)
-        if model is not None:
-            fit(model, held.sae)
+        _check_fit(held, model)
         return held
 
     def _refuse_too_large(self, request: OpenSAE, config: SAEConfig, device: str) -> None:
@@ -189,6 +189,16 @@ class OpenSAEs:
 
 
 _LONG_NAMES = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16", "fp64": "float64"}
+
+
+def _check_fit(held: Held, model: LanguageModel | None) -> None:
+    """Refuse an SAE that can't belong to the model; one that names no hook point may, and a self-check can find it.
+
+    Raises:
+        UserError: It does not fit.
+    """
+    if model is not None and held.sae.config.reads:
+        fit(model, held.sae)
 
 
 def _as_chosen(held: Held, request: OpenSAE) -> Held:

@@ -55,7 +55,8 @@ class OpenModel(Request):
 class OpenSAE(Request):
     """Open an SAE beside those that are open → `SAEInfo`; the one of the same fingerprint, if any, makes way for it.
 
-    Refused when it doesn't fit the model that is open, or not into the memory that is free.
+    Refused when it doesn't fit the model that is open, or not into the memory that is free. One whose hook point isn't known
+    opens; a self-check may find it.
 
     Attributes:
         path: A folder or file of any release that is read.
@@ -96,7 +97,7 @@ class RereadSAE(Request):
 
 @dataclass(frozen=True)
 class UseSAE(Request):
-    """Make an open SAE the current one → `SAEInfo`."""
+    """Make an open SAE the current one → `SAEInfo`; "" makes none current → None."""
 
     fingerprint: str
 

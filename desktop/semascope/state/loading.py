@@ -7,20 +7,26 @@ from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from semascope.jobs.bridge import Bridge
+    from semascope.jobs.records import JobRecord
     from semascope.state.workspace import Workspace
 
 Part = Literal["model", "sae"]
-OPENING_KINDS = ("OpenModel", "OpenSAE")
+_OPENING_KINDS = ("OpenModel", "OpenSAE")
 _OFFERS: dict[Part, str] = {"model": "Open a model…", "sae": "Open an SAE…"}
 
 
 def loading(bridge: Bridge) -> str:
     """What is being opened ("Opening SmolLM2: loading PyTorch"), or "" when nothing is."""
     for record in bridge.running():
-        if record.kind in OPENING_KINDS:
+        if is_opening(record):
             # The first model pays for the import; there is nothing to count meanwhile.
             return record.title if "torch" in sys.modules else f"{record.title}: loading PyTorch"
     return ""
+
+
+def is_opening(record: JobRecord) -> bool:
+    """Whether a job opens a model or an SAE."""
+    return record.kind.partition(" ")[0] in _OPENING_KINDS
 
 
 def offer(workspace: Workspace, part: Part) -> str:

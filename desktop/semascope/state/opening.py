@@ -1,9 +1,8 @@
-"""Opens what a person names: tells by content what a path holds, and brings model, SAE, harvest or session into the workspace.
+"""Opens what a person names: tells by content what a path holds, and brings model, SAEs, harvests or session into the workspace.
 
-Model and SAE are opened on the engine lane, everything else on the disk pool; the workspace changes on the interface
-thread when the answer is there. A failure leaves what was open as it was. What does not belong together is never
-shown side by side: a harvest and an SAE of different fingerprints exclude each other, and the one that was opened
-last stays.
+Model and SAEs are opened on the engine lane, everything else on the disk pool; the workspace changes on the interface
+thread when the answer is there. A failure leaves what was open as it was. SAEs and harvests open beside those that are
+open; what does not belong together is never shown side by side, since a harvest is filed under the SAE that made it.
 """
 
 from __future__ import annotations
@@ -16,29 +15,40 @@ from semascope.core.corpus.readers import read_documents
 from semascope.core.errors import UserError
 from semascope.core.harvest.store import Harvest
 from semascope.core.identify import identify
-from semascope.core.session import edits
+from semascope.core.saes.reading import Reading
+from semascope.core.session import edits, switching
 from semascope.core.session.document import Kind, Reference, Session
 from semascope.core.session.places import locate, refer_to
 from semascope.jobs.infos import EngineInfo, ModelInfo, SAEInfo
 from semascope.jobs.requests import Close, Describe, OpenModel, OpenSAE
+from semascope.state.dictionaries import made_with
 
 if TYPE_CHECKING:
     from semascope.state.workspace import Workspace
+
+_AS_FILED = Reading()
 
 
 class Opening:
     """The ways into a workspace. Every method returns at once.
 
     Attributes:
-        pending: What is being opened now: the name by kind ("model", "sae", "harvest", "session").
         preferred: The device and dtype for models when none are given; "" for what suits the machine.
     """
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
-        self.pending: dict[str, str] = {}
-        self._turns: dict[str, int] = {}
+        self._under_way: list[tuple[str, Path]] = []
         self.preferred: tuple[str, str] = ("", "")
+
+    @property
+    def pending(self) -> dict[str, str]:
+        """What is being opened now: the name by kind ("model", "sae", "harvest", "session")."""
+        return {kind: path.name for kind, path in self._under_way}
+
+    @property
+    def _ways(self) -> dict[str, Callable[[Path], None]]:
+        return {"model": self.model, "sae": self.sae, "harvest": self.harvest, "session": self.session}
 
     def path(self, path: Path) -> None:
         """Open whatever is at `path`."""
@@ -49,26 +59,39 @@ class Opening:
         self._begin("model", path)
         self._workspace.bridge.request(
             request,
-            self._model_opened,
-            self._failed("model"),
-            on_cancel=self._cancelled("model"),
+            lambda info: self._model_opened(path, info),
+            self._failed("model", path),
+            on_cancel=self._cancelled("model", path),
             title=f"Opening {path.name}",
         )
 
-    def sae(self, path: Path) -> None:
+    def sae(
+        self,
+        path: Path,
+        dtype: str | None = None,
+        mapped: bool | None = None,
+        reading: Reading = _AS_FILED,
+        *,
+        switch: bool = True,
+    ) -> None:
+        """Open an SAE beside those that are open; arguments as `OpenSAE` has them, `switch` is its `use`."""
         self._begin("sae", path)
         self._workspace.bridge.request(
-            OpenSAE(path),
-            self._sae_opened,
-            self._failed("sae"),
-            on_cancel=self._cancelled("sae"),
+            OpenSAE(path, dtype, mapped, reading, self._workspace.kept_readings(), switch),
+            lambda info: self._sae_opened(path, info, switch),
+            self._failed("sae", path),
+            kind=f"OpenSAE {path}",  # of several none replaces another
+            on_cancel=self._cancelled("sae", path),
             title=f"Opening the SAE {path.name}",
         )
 
-    def harvest(self, path: Path) -> None:
+    def harvest(self, path: Path, *, switch: bool = True) -> None:
         self._begin("harvest", path)
         self._workspace.bridge.read(
-            lambda: Harvest.open(path), self._harvest_opened, self._failed("harvest"), kind="open harvest"
+            lambda: Harvest.open(path),
+            lambda harvest: self._harvest_opened(path, harvest, switch),
+            self._failed("harvest", path),
+            kind=f"open harvest {path}",
         )
 
     def session(self, path: Path) -> None:
@@ -76,7 +99,7 @@ class Opening:
         self._workspace.bridge.read(
             lambda: self._workspace.keeper.open(path),
             lambda session: self._session_opened(path, session),
-            self._failed("session"),
+            self._failed("session", path),
             kind="open session",
         )
 
@@ -89,40 +112,79 @@ class Opening:
         if place is None or not place.exists():
             self._workspace.fail(_missing(reference))
         else:
-            {"model": self.model, "sae": self.sae, "harvest": self.harvest}[kind](place)
+            self._ways[kind](place)
 
-    def close_engine(self, *, model: bool = False, sae: bool = False) -> None:
-        """Close the model, the SAE or both and free their memory; the session goes on referring to them."""
+    def close_model(self) -> None:
+        """Close the model and free its memory; the session goes on referring to it."""
         workspace = self._workspace
-        workspace.model_info = None if model else workspace.model_info
-        workspace.sae_info = None if sae else workspace.sae_info
-        workspace.bridge.request(Close(model=model, sae=sae))
+        workspace.model_info = None
+        workspace.bridge.request(Close(sae=False))
+        workspace.engine_changed.emit()
+
+    def close_sae(self, fingerprint: str = "") -> None:
+        """Close an SAE (the current one by default) and free its memory.
+
+        The only dictionary stays in the session, to be loaded again; of several, one that has no harvest leaves it.
+        """
+        workspace = self._workspace
+        mark = fingerprint or workspace.session.key
+        workspace.bridge.request(Close(model=False, fingerprint=mark), kind=f"Close {mark}")
+        workspace.open_now.drop_sae(mark)
+        if workspace.open_now and workspace.open_now.harvest(mark) is None:
+            workspace.do(switching.close_dictionary(mark))
+        workspace.engine_changed.emit()
+
+    def close_dictionary(self, key: str = "") -> None:
+        """Close an SAE and its harvest (the current ones by default); what was written about the features is kept."""
+        workspace = self._workspace
+        key = key or workspace.session.key
+        if workspace.open_now.sae(key) is not None:
+            workspace.bridge.request(Close(model=False, fingerprint=key), kind=f"Close {key}")
+        workspace.open_now.drop_sae(key)
+        workspace.open_now.put_harvest(key, None)
+        workspace.do(switching.close_dictionary(key))
+        workspace.harvest_changed.emit()
+        workspace.engine_changed.emit()
+
+    def close_all(self) -> None:
+        """Close model, SAEs and harvests; the session is left as it is."""
+        workspace = self._workspace
+        workspace.model_info = None
+        workspace.open_now.clear()
+        self._under_way.clear()
+        workspace.bridge.request(Close())
+        workspace.harvest_changed.emit()
         workspace.engine_changed.emit()
 
     # --- answers, on the interface thread ------------------------------------------------------------------------
 
     def _begin(self, kind: str, path: Path) -> None:
-        self._turns[kind] = self._turns.get(kind, 0) + 1
-        self.pending[kind] = path.name
+        self._under_way.append((kind, path))
         self._workspace.engine_changed.emit()
 
-    def _failed(self, kind: str) -> Callable[[Any], None]:
+    def _end(self, kind: str, path: Path) -> bool:
+        """Whether this was still awaited: a session that was opened meanwhile waits for its own only."""
+        if (kind, path) not in self._under_way:
+            return False
+        self._under_way.remove((kind, path))
+        return True
+
+    def _failed(self, kind: str, path: Path) -> Callable[[Any], None]:
         """What to do when opening failed: say so, and nothing else has changed."""
 
         def fail(error: Any) -> None:
-            self.pending.pop(kind, None)
+            self._end(kind, path)
             self._workspace.engine_changed.emit()
             self._workspace.fail(error)
 
         return fail
 
-    def _cancelled(self, kind: str) -> Callable[[Any], None]:
+    def _cancelled(self, kind: str, path: Path) -> Callable[[Any], None]:
         """What to do when opening was cancelled: nothing if another of its kind is under way, else see what is open."""
-        turn = self._turns[kind]
 
         def cancel(_: Any) -> None:
-            if self._turns[kind] == turn:
-                self.pending.pop(kind, None)
+            self._end(kind, path)
+            if kind not in self.pending:
                 self._workspace.bridge.request(Describe(), self._described)
                 self._workspace.engine_changed.emit()
 
@@ -132,79 +194,84 @@ class Opening:
         if kind == "corpus":
             self._workspace.corpus_found.emit(path)
         else:
-            {"model": self.model, "sae": self.sae, "harvest": self.harvest, "session": self.session}[kind](path)
+            self._ways[kind](path)
 
-    def _model_opened(self, info: ModelInfo) -> None:
+    def _model_opened(self, path: Path, info: ModelInfo) -> None:
         workspace = self._workspace
-        self.pending.pop("model", None)
+        if not self._end("model", path):
+            return
         workspace.model_info = info
-        self._refer("model", info.path, info.fingerprint, info.name)
+        workspace.do(edits.refer("model", refer_to(info.path, info.fingerprint, info.name, "model")))
         workspace.opened.emit("model", info.path)
         workspace.engine_changed.emit()
-        if workspace.sae_info is not None:  # it may not fit the new model and be closed
+        if workspace.sae_infos:  # they may not fit the new model and be closed
             workspace.bridge.request(Describe(), self._described)
 
     def _described(self, engine: EngineInfo) -> None:
         """Bring the workspace in line with what the engine holds."""
         workspace = self._workspace
-        before = workspace.sae_info
-        workspace.model_info, workspace.sae_info = engine.model, engine.sae
+        workspace.model_info = engine.model
+        lost = workspace.open_now.keep_only(engine.saes)
         workspace.engine_changed.emit()
-        if before is not None and engine.sae is None:
-            workspace.told.emit(f"The SAE {before.name} does not fit this model and was closed.")
+        if len(lost) == 1:
+            workspace.told.emit(f"The SAE {lost[0].name} does not fit this model and was closed.")
+        elif lost:
+            names = ", ".join(info.name for info in lost)
+            workspace.told.emit(f"{len(lost)} SAEs do not fit this model and were closed: {names}.")
 
-    def _sae_opened(self, info: SAEInfo) -> None:
+    def _sae_opened(self, path: Path, info: SAEInfo, switch: bool) -> None:
         workspace = self._workspace
-        self.pending.pop("sae", None)
-        workspace.sae_info = info
-        harvest = workspace.harvest
-        if harvest is not None and _fingerprint(harvest) not in ("", info.fingerprint):
-            workspace.harvest = None
-            workspace.do(edits.refer("harvest", None))
-            workspace.told.emit("The harvest was made with another SAE and was closed.")
-            workspace.harvest_changed.emit()
-        self._refer("sae", info.path, info.fingerprint, info.name)
+        if not self._end("sae", path):
+            return
+        workspace.open_now.put_sae(info)
+        workspace.keep_reading_of(info)
+        reference = refer_to(info.path, info.fingerprint, info.name, "sae")
+        workspace.do(switching.open_dictionary(reference, switch=switch))
         workspace.opened.emit("sae", info.path)
         workspace.engine_changed.emit()
 
-    def _harvest_opened(self, harvest: Harvest) -> None:
+    def _harvest_opened(self, path: Path, harvest: Harvest, switch: bool) -> None:
         workspace = self._workspace
-        self.pending.pop("harvest", None)
-        workspace.harvest = harvest
-        path = Path(harvest.path)
-        if workspace.sae_info is not None and _fingerprint(harvest) not in ("", workspace.sae_info.fingerprint):
-            workspace.told.emit(f"This harvest was made with another SAE; {workspace.sae_info.name} was closed.")
-            self.close_engine(sae=True)
-        self._refer("harvest", path, "", path.name)
-        self._refer_to_makers(harvest)
-        workspace.opened.emit("harvest", path)
+        if not self._end("harvest", path):
+            harvest.close()
+            return
+        place = Path(harvest.path)
+        reference = refer_to(place, "", place.name, "harvest")
+        mark = made_with(harvest)
+        workspace.open_now.put_harvest(mark or reference.path, harvest)
+        known = any(each.key == mark and each.sae is not None for each in workspace.session.dictionaries)
+        maker = None if known else _maker(harvest, "sae")
+        if known:  # its own reference says where it lies, the harvest only where it lay
+            maker = next(each.sae for each in workspace.session.dictionaries if each.key == mark)
+        workspace.do(switching.open_dictionary(maker, reference, switch=switch))
+        if workspace.session.model is None:
+            workspace.do(edits.refer("model", _maker(harvest, "model")))
+        workspace.opened.emit("harvest", place)
         workspace.harvest_changed.emit()
         workspace.engine_changed.emit()
 
     def _session_opened(self, path: Path, session: Session) -> None:
         workspace = self._workspace
-        self.pending.pop("session", None)
-        workspace.harvest = workspace.model_info = workspace.sae_info = None
-        workspace.bridge.request(Close())
+        self._end("session", path)
+        self.close_all()
         workspace.restore(session, "Open session")
         workspace.harvest_changed.emit()
         workspace.engine_changed.emit()
         workspace.opened.emit("session", path)
-        # The harvest first: it is on the screen in a moment, the model takes seconds.
+        # The current one first, and of it the harvest: that is on the screen in a moment, the model takes seconds.
         kinds: tuple[Kind, ...] = ("harvest", "model", "sae")
         for kind in kinds:
             self.again(kind)
+        for other in session.dictionaries:
+            if other.key != session.key:
+                self._open_beside(other.sae, other.harvest)
 
-    def _refer(self, kind: Kind, path: Path, sha256: str, name: str) -> None:
-        self._workspace.do(edits.refer(kind, refer_to(path, sha256, name, kind)))
-
-    def _refer_to_makers(self, harvest: Harvest) -> None:
-        """Let the session know the SAE and the model a harvest was made with: its notes are filed under that SAE."""
-        workspace = self._workspace
-        if workspace.session.dictionary != _fingerprint(harvest):
-            workspace.do(edits.refer("sae", _maker(harvest, "sae")))
-        if workspace.session.model is None:
-            workspace.do(edits.refer("model", _maker(harvest, "model")))
+    def _open_beside(self, sae: Reference | None, harvest: Reference | None) -> None:
+        """Open a dictionary that isn't the current one; what is missing of it is told when somebody turns to it."""
+        for reference, open_it in ((harvest, self.harvest), (sae, self.sae)):
+            place = locate(reference) if reference is not None and reference.path else None
+            if place is not None and place.exists():
+                open_it(place, switch=False)
 
 
 def _maker(harvest: Harvest, kind: Kind) -> Reference | None:
@@ -233,11 +300,6 @@ def _look(path: Path) -> str:
         reason = found.problems[0] if found.problems else error.sentence
         raise UserError(f"“{path.name}” is not a model, an SAE, a harvest, a session or a corpus.", reason) from error
     return "corpus"
-
-
-def _fingerprint(harvest: Harvest) -> str:
-    """The fingerprint of the SAE that made a harvest, or "" when it does not say."""
-    return str(harvest.info.get("sae", {}).get("sha256", ""))
 
 
 def _missing(reference: Reference) -> UserError:

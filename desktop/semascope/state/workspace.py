@@ -1,27 +1,35 @@
 """The one object that all panels share: the session, what is open, what is selected, and one signal for each.
 
-Everything a person makes is in `session` and changes only through `do(edit)`. What is open (harvest, model, SAE) is
-mirrored here as plain values; the engine lane owns the real ones. A panel reads from here, draws, and asks the
-`bridge` for what must be computed.
+Everything a person makes is in `session` and changes only through `do(edit)`. What is open (harvests, model, SAEs) is
+mirrored here as plain values; the engine lane owns the real ones. Several dictionaries may be open, and the session says
+which is the current one: `sae_info`, `harvest`, the selection, pins and notes are that one's. A panel reads from here,
+draws, and asks the `bridge` for what must be computed.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from semascope.core.errors import UserError
 from semascope.core.harvest.store import Harvest
-from semascope.core.session import edits
+from semascope.core.saes.kept import KeptReading
+from semascope.core.saes.reading import Reading
+from semascope.core.session import edits, switching
 from semascope.core.session.document import FeatureNote, Pin, Session
 from semascope.core.session.edits import Edit
 from semascope.core.session.history import History
 from semascope.jobs.bridge import Bridge
 from semascope.jobs.infos import ModelInfo, SAEInfo
+from semascope.jobs.requests import RereadSAE, UseSAE
+from semascope.state.dictionaries import Dictionaries, OpenDictionary
 from semascope.state.keeper import SessionKeeper
 from semascope.state.opening import Opening
+from semascope.state.readings import ReadingStore
 
 SAVE_DELAY = 800  # milliseconds between a change and its save
 
@@ -39,15 +47,15 @@ class Workspace(QObject):
 
     Attributes:
         bridge: The way to the engine lane and the disk pool.
-        harvest: The open harvest, or None.
-        model_info, sae_info: The open model and SAE, or None.
+        model_info: The open model, or None.
+        open_now: The SAEs and harvests that are loaded.
         opening: Opens whatever a path holds; `open_path` and its sisters are short for it.
 
     Signals:
         session_changed: Change, after every edit, undo and redo, and when another session was opened.
         selection_changed: the selected feature, int or None.
-        harvest_changed: a harvest was opened or closed.
-        engine_changed: model or SAE were opened or closed.
+        harvest_changed: a harvest was opened or closed, or another dictionary is the current one.
+        engine_changed: model or SAE were opened or closed, another dictionary is the current one, or one is read otherwise.
         failed: UserError or EngineFailure that nobody else shows.
         told: str, a sentence worth a toast that is no failure.
         opened: kind and path, after something was opened (for the recent list).
@@ -68,12 +76,12 @@ class Workspace(QObject):
     def __init__(self, bridge: Bridge, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.bridge = bridge
-        self.harvest: Harvest | None = None
         self.model_info: ModelInfo | None = None
-        self.sae_info: SAEInfo | None = None
+        self.open_now = Dictionaries()
         self._history = History(Session())
         self.keeper = SessionKeeper()
         self.opening = Opening(self)
+        self._readings = ReadingStore()
         self._save_timer = QTimer(self, singleShot=True, interval=SAVE_DELAY)
         self._save_timer.timeout.connect(self.save)
         bridge.failed.connect(self.failed)
@@ -119,8 +127,7 @@ class Workspace(QObject):
     @property
     def something_open(self) -> bool:
         """Whether there is anything to show, or about to be."""
-        engine = self.model_info or self.sae_info or self.opening.pending
-        return bool(engine) or self.harvest is not None
+        return bool(self.model_info or self.open_now or self.opening.pending)
 
     def save(self) -> None:
         """Write the session now, on the disk pool; of several saves the newest wins."""
@@ -153,16 +160,98 @@ class Workspace(QObject):
     def _announce(self, before: Session, change: Change, save: bool = True) -> None:
         if self.session is before:
             return
+        switched = self.session.key != before.key
         if save:
             self._save_timer.start()
             self.saved.emit(None)
+        if switched:  # first, so that nobody shows the one's features by the other's harvest
+            self.engine_changed.emit()
+            self.harvest_changed.emit()
         self.session_changed.emit(change)
-        if self.session.selected != before.selected:
+        if switched or self.session.selected != before.selected:
             self.selection_changed.emit(self.session.selected)
+        if save and self.session.readings is not before.readings:
+            self._follow_readings(before)
 
     def _on_saved(self, path: Path) -> None:
         if not self._save_timer.isActive():
             self.saved.emit(path)
+
+    # --- dictionaries -----------------------------------------------------------------------------------------
+
+    @property
+    def dictionaries(self) -> tuple[OpenDictionary, ...]:
+        """All that are open, in the order they were opened in."""
+        return self.open_now.listed(self.session)
+
+    @property
+    def sae_infos(self) -> tuple[SAEInfo, ...]:
+        """All open SAEs."""
+        return self.open_now.saes
+
+    @property
+    def sae_info(self) -> SAEInfo | None:
+        """The current SAE, or None while it isn't loaded."""
+        return self.open_now.sae(self.session.key)
+
+    @property
+    def harvest(self) -> Harvest | None:
+        """The current dictionary's harvest, or None."""
+        return self.open_now.harvest(self.session.key)
+
+    def use(self, key: str, feature: int | None = None, source: object = None) -> None:
+        """Make another open dictionary the current one (its key is its SAE's fingerprint), and show `feature` of it."""
+        if key != self.session.key:
+            self.bridge.request(UseSAE(key if self.open_now.sae(key) else ""))
+        self.do(switching.use(key, feature), source)
+
+    def use_next(self, by: int) -> None:
+        """Make the dictionary that is `by` places further on the current one, round and round."""
+        keys = [each.key for each in self.dictionaries]
+        if keys:
+            place = keys.index(self.session.key) + by if self.session.key in keys else 0
+            self.use(keys[place % len(keys)])
+
+    def kept_readings(self) -> Mapping[str, KeptReading]:
+        """How SAEs are read where somebody chose it, here or in another session, by fingerprint."""
+        return {**self._readings.kept, **self.session.readings}
+
+    def keep_reading_of(self, info: SAEInfo) -> None:
+        """An SAE was opened: the session takes over how it is read, chosen now or before."""
+        kept = self.kept_readings().get(info.fingerprint)
+        if kept is not None and kept.reading == info.reading:
+            self.do(edits.adopt_reading(info.fingerprint, kept))
+        elif info.reading:
+            self.do(edits.take_reading(info.fingerprint, KeptReading(info.reading, made=date.today().isoformat())))
+
+    def _follow_readings(self, before: Session) -> None:
+        """Read SAEs as the session says now, and remember it for the next opening."""
+        old, new = before.readings, self.session.readings
+        for mark in old.keys() | new.keys():
+            kept = new.get(mark)
+            if kept == old.get(mark):
+                continue
+            self._readings.keep(mark, kept)
+            info, reading = self.open_now.sae(mark), kept.reading if kept is not None else Reading()
+            if info is not None and info.reading != reading:
+                self.bridge.request(
+                    RereadSAE(mark, reading),
+                    self._reread,
+                    lambda error, mark=mark, info=info: self._not_reread(mark, info, error),  # type: ignore[misc]
+                    kind=f"RereadSAE {mark}",
+                )
+        self.bridge.read(self._readings.save, kind="save readings")
+
+    def _reread(self, info: SAEInfo) -> None:
+        if self.open_now.sae(info.fingerprint) is not None:
+            self.open_now.put_sae(info)
+            self.engine_changed.emit()
+
+    def _not_reread(self, mark: str, info: SAEInfo, error: UserError) -> None:
+        """The SAE can't be read so and stays as it was: the session says so too."""
+        kept = self.session.readings.get(mark, KeptReading())
+        self.do(edits.take_reading(mark, replace(kept, reading=info.reading)))
+        self.fail(error)
 
     # --- features ---------------------------------------------------------------------------------------------
 
@@ -191,10 +280,14 @@ class Workspace(QObject):
         """What a person wrote about a feature; empty when nothing."""
         return self.session.note(feature)
 
-    def label(self, feature: int) -> str:
-        """The person's label, else the one that came with the harvest, else ""."""
-        own = self.note(feature).label
-        return own or (self.harvest.labels.get(feature, "") if self.harvest else "")
+    def label(self, feature: int, key: str = "") -> str:
+        """The person's label, else the one that came with the harvest, else ""; of another dictionary than the current."""
+        if not key or key == self.session.key:
+            own, harvest = self.note(feature).label, self.harvest
+        else:
+            notes = self.session.notes.get(key, {})
+            own, harvest = notes[feature].label if feature in notes else "", self.open_now.harvest(key)
+        return own or (harvest.labels.get(feature, "") if harvest else "")
 
     # --- opening ----------------------------------------------------------------------------------------------
 
@@ -205,8 +298,10 @@ class Workspace(QObject):
     def open_model(self, path: str | Path, device: str | None = None, dtype: str | None = None) -> None:
         self.opening.model(Path(path), device, dtype)
 
-    def open_sae(self, path: str | Path) -> None:
-        self.opening.sae(Path(path))
+    def open_sae(
+        self, path: str | Path, dtype: str | None = None, mapped: bool | None = None, reading: Reading | None = None
+    ) -> None:
+        self.opening.sae(Path(path), dtype, mapped, reading or Reading())
 
     def open_harvest(self, path: str | Path) -> None:
         self.opening.harvest(Path(path))

@@ -10,6 +10,9 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from semascope.core.models.hookpoint import hooks_text
+from semascope.state.dictionaries import made_with
+
 if TYPE_CHECKING:
     from semascope.core.harvest.store import Harvest
     from semascope.jobs.infos import SAEInfo
@@ -57,9 +60,27 @@ def yardstick(harvest: Harvest | None, sae: SAEInfo | None) -> Yardstick:
     """The yardstick that an open harvest gives for the open SAE (for its own, while no SAE is open)."""
     if harvest is None:
         return Yardstick(problem="No harvest is open: strengths and values are raw activations.")
-    made_with = str(harvest.info.get("sae", {}).get("sha256", ""))
-    if sae is not None and made_with and made_with != sae.fingerprint:
+    if sae is None:
+        return Yardstick(harvest)
+    if made_with(harvest) not in ("", sae.fingerprint):
         return Yardstick(
             problem="The open harvest was made with another SAE: strengths and values are raw activations."
         )
-    return Yardstick(harvest)
+    difference = _read_otherwise(harvest, sae)
+    return (
+        Yardstick(problem=f"{difference}: strengths and values are raw activations.")
+        if difference
+        else Yardstick(harvest)
+    )
+
+
+def _read_otherwise(harvest: Harvest, sae: SAEInfo) -> str:
+    """How the SAE was read for its harvest, where that is not how it is read now; "" where it is."""
+    place = hooks_text(harvest.hooks)
+    if sae.hook_point not in ("", place):
+        return f"The harvest was made at {place}, the SAE is read at {sae.hook_point}"
+    read = harvest.info.get("sae", {}).get("read")
+    now = {"processing": sae.processing, "scale": sae.scale, "normalize": sae.normalize}
+    if isinstance(read, dict) and any(read.get(name, value) != value for name, value in now.items()):
+        return "The harvest was made before the SAE was read otherwise"
+    return ""

@@ -30,8 +30,9 @@ def reading(small_harvest_path: Path, qapp: QApplication) -> Iterator[Workspace]
     """A workspace with the small harvest open, and its SAE known by name."""
     workspace = Workspace(Bridge(NoEngine()))
     workspace.save = lambda: None  # type: ignore[method-assign]
-    workspace.harvest = harvest = Harvest.open(small_harvest_path)
+    harvest = Harvest.open(small_harvest_path)
     fingerprint = str(harvest.info["sae"]["sha256"])
+    workspace.open_now.put_harvest(fingerprint, harvest)
     workspace.do(edits.refer("sae", Reference("small", fingerprint, "small", "sae")))
     yield workspace
     workspace.bridge.close()

@@ -95,6 +95,8 @@ def describe(
             "path": _from(out, sae.path),
             "format": sae.config.format,
             "architecture": sae.config.architecture,
+            "kind": sae.config.kind,
+            "encoders": sae.config.encoders,
             "d_in": sae.config.d_in,
             "d_out": sae.config.d_out,
             "d_sae": sae.config.features,

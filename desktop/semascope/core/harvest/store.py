@@ -20,7 +20,7 @@ from semascope.core.harvest.arrays import map_arrays
 from semascope.core.harvest.intervals import bounds
 from semascope.core.harvest.sinks import SinkRule
 from semascope.core.harvest.strings import Strings
-from semascope.core.models.hookpoint import HookPoint
+from semascope.core.models.hookpoint import Hooks, parse_hooks
 
 FORMAT = "semascope-harvest"
 VERSION = 1
@@ -81,7 +81,8 @@ class Harvest:
         info: `harvest.json`.
         features: Number of features, m.
         tokens: Tokens that count, the denominator of every density.
-        hook_point: Where activations were read.
+        hooks: Where activations were read.
+        hook_point: The first of these places.
         sink_rule: Which positions were left out.
         count: Tokens on which each feature fires, int64, shape (m,).
         maximum: float32, shape (m,).
@@ -99,7 +100,8 @@ class Harvest:
         self.info: dict[str, Any] = _read_record(path)
         self.features = int(self.info["counts"]["features"])
         self.tokens = int(self.info["counts"]["tokens"])
-        self.hook_point = HookPoint.parse(self.info["hook_point"])
+        self.hooks: Hooks = parse_hooks(self.info["hook_point"])
+        self.hook_point = self.hooks[0]
         self.sink_rule = SinkRule.from_json(self.info["sink_rule"])
         statistics = self._map("statistics.safetensors")
         self._examples = self._map("examples.safetensors")

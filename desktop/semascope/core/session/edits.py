@@ -255,6 +255,15 @@ def adopt_reading(fingerprint: str, kept: KeptReading) -> Edit:
     return Edit("Read the SAE as before", apply, undoable=False)
 
 
+def take_reading(fingerprint: str, kept: KeptReading) -> Edit:
+    """Say how an SAE is read that was opened so, or that could not be read as was chosen."""
+    return Edit(
+        "Open the SAE",
+        lambda session: changed(session, readings={**session.readings, fingerprint: kept}),
+        undoable=False,
+    )
+
+
 def keep_check(fingerprint: str, check: Check) -> Edit:
     """Keep the last self-check of an SAE."""
     return Edit(

@@ -36,10 +36,8 @@ class Acts:
     def new_session(self) -> None:
         workspace = self._workspace
         workspace.save_and_release()
-        workspace.opening.close_engine(model=True, sae=True)
-        workspace.harvest = None
+        workspace.opening.close_all()
         workspace.restore(Session(), "New session")
-        workspace.harvest_changed.emit()
 
     def open_session(self) -> None:
         self.dialog = ask_file(self._window, "Open a session", _SESSIONS, self._workspace.open_session)
@@ -93,7 +91,9 @@ class Acts:
 
     def _run_harvest(self, plan: Plan) -> None:
         assert plan.out is not None
-        request = RunHarvest(plan.corpus, plan.out, plan.tokens, plan.context)
+        sae = self._workspace.sae_info
+        mark = sae.fingerprint if sae is not None else ""
+        request = RunHarvest(plan.corpus, plan.out, plan.tokens, plan.context, sae=mark)
         out = plan.out
         self._workspace.bridge.request(
             request,

@@ -97,9 +97,9 @@ def _models(w: MainWindow) -> list[Command]:
         Command("model.load", "Load the model and the SAE", "Open what this session was made with.", acts.load_all, "", "Model",
                 section="load", enabled=acts.can_load),
         Command("model.close", "Close the model", "Free its memory; everything already computed stays.",
-                lambda: workspace.opening.close_engine(model=True), "", "Model", section="close",
+                workspace.opening.close_model, "", "Model", section="close",
                 enabled=lambda: workspace.model_info is not None, words="unload"),
-        Command("sae.close", "Close the SAE", "Free its memory.", lambda: workspace.opening.close_engine(sae=True), "", "Model",
+        Command("sae.close", "Close the SAE", "Free its memory.", lambda: workspace.opening.close_sae(), "", "Model",
                 section="close", enabled=lambda: workspace.sae_info is not None, words="unload"),
     ]  # fmt: skip
 

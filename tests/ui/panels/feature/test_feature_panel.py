@@ -199,7 +199,7 @@ def test_a_page_that_cannot_be_read_says_so_and_the_next_one_is_shown(
 def test_empty_states_offer_the_one_action(panel: FeaturePanel, reading: Workspace) -> None:
     assert panel.empty.isVisible()
     assert panel.empty.button.text() == "Find a feature"
-    reading.harvest = None
+    reading.open_now.clear()
     reading.harvest_changed.emit()
     assert panel.empty.button.text() == "Open a harvest…"
 

@@ -147,13 +147,14 @@ def test_enter_in_the_search_field_opens_the_first_hit(panel: FeaturesPanel, rea
 
 
 def test_without_a_harvest_it_says_what_would_be_here(qtbot: QtBot, reading: Workspace, commands: Commands) -> None:
-    harvest, reading.harvest = reading.harvest, None
+    harvest = reading.harvest
+    reading.open_now.clear()
     panel = FeaturesPanel(reading, commands)
     qtbot.addWidget(panel)
     panel.show()
     assert panel.empty.isVisible()
     assert not commands["features.find"].enabled()
-    reading.harvest = harvest
+    reading.open_now.put_harvest(reading.session.key, harvest)
     reading.harvest_changed.emit()
     assert panel.table.isVisible()
 
@@ -180,7 +181,7 @@ def test_an_answer_about_a_closed_harvest_is_dropped(
 ) -> None:
     monkeypatch.setattr(presenter, "AT_ONCE", 10)
     panel.presenter.ask(text="the")
-    reading.harvest = None
+    reading.open_now.clear()
     reading.harvest_changed.emit()
     qtbot.wait(100)
     assert not len(panel.presenter.order)

@@ -175,7 +175,7 @@ def test_without_a_harvest_the_scale_is_this_prompts_own(
 ) -> None:
     laboratory.do(edits.set_prompt(TEXT))
     wait(qtbot, panel)
-    laboratory.harvest = None
+    laboratory.open_now.put_harvest(laboratory.session.key, None)
     laboratory.harvest_changed.emit()
     reading = panel.presenter.reading
     assert reading is not None
@@ -198,7 +198,9 @@ def test_without_a_model_it_says_what_would_be_here_and_offers_one(
     assert panel.stage.currentWidget() is panel.empty
     qtbot.mouseClick(panel.empty.button, Qt.MouseButton.LeftButton)
     laboratory.model_info, sae = info, laboratory.sae_info
-    laboratory.sae_info = None
+    assert sae is not None
+    known = laboratory.session.sae
+    laboratory.open_now.drop_sae(sae.fingerprint)
     laboratory.do(edits.refer("sae", None))
     laboratory.engine_changed.emit()
     assert panel.presenter.phase is Phase.NO_SAE
@@ -207,7 +209,8 @@ def test_without_a_model_it_says_what_would_be_here_and_offers_one(
     laboratory.do(edits.refer("sae", Reference("x", "y", "tiny", "sae")))
     panel.presenter.phase_changed.emit()
     assert panel.empty.button.text() == "Load tiny"
-    laboratory.sae_info = sae
+    laboratory.open_now.put_sae(sae)
+    laboratory.do(edits.refer("sae", known))
     laboratory.engine_changed.emit()
     wait(qtbot, panel)
     assert panel.presenter.phase is Phase.READY

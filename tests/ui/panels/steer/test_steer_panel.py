@@ -229,19 +229,19 @@ def test_a_prompt_longer_than_the_context_is_refused_in_a_sentence(
 
 def test_without_a_harvest_strengths_are_raw_and_it_says_so(panel: SteerPanel, laboratory: Workspace) -> None:
     laboratory.do(edits.set_strength(19, 4.0))
-    laboratory.harvest = None
+    laboratory.open_now.put_harvest(laboratory.session.key, None)
     laboratory.harvest_changed.emit()
     assert "raw activations" in panel.remark.text()
     assert panel.pinned.row(19).value.text() == "+4.0"
     assert panel.presenter.wanted_edits()[0].value == 4.0
 
 
-def test_a_harvest_of_another_sae_is_no_yardstick(panel: SteerPanel, laboratory: Workspace) -> None:
+def test_a_harvest_of_the_sae_read_elsewhere_is_no_yardstick(panel: SteerPanel, laboratory: Workspace) -> None:
     assert laboratory.sae_info is not None
     laboratory.do(edits.set_strength(19, 4.0))
-    laboratory.sae_info = replace(laboratory.sae_info, fingerprint="sha256:another")
+    laboratory.open_now.put_sae(replace(laboratory.sae_info, hook_point="resid_pre.15"))
     laboratory.engine_changed.emit()
-    assert "another SAE" in panel.remark.text()
+    assert "resid_pre.15" in panel.remark.text()
     assert panel.presenter.wanted_edits()[0].value == 4.0
 
 

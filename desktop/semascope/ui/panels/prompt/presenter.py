@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from enum import Enum, auto
+from functools import partial
 
 from PySide6.QtCore import QObject, Signal
 
@@ -15,7 +16,7 @@ from semascope.core.activations import PromptActivations
 from semascope.core.session import edits
 from semascope.jobs.records import JobRecord, Ticket
 from semascope.jobs.requests import PromptFeatures
-from semascope.state.loading import OPENING_KINDS, Part, load, loading, offer
+from semascope.state.loading import Part, is_opening, load, loading, offer
 from semascope.state.workspace import Change, Workspace
 from semascope.state.yardstick import Yardstick, yardstick
 from semascope.ui.panels.prompt.reading import Reading
@@ -126,6 +127,11 @@ class PromptPresenter(QObject):
         return self._workspace.model_info is not None and self._workspace.sae_info is not None
 
     @property
+    def _fingerprint(self) -> str:
+        """Of the SAE to read with."""
+        return self._workspace.sae_info.fingerprint if self._workspace.sae_info else ""
+
+    @property
     def phase(self) -> Phase:
         if self.error is not None:
             return Phase.FAILED
@@ -224,9 +230,11 @@ class PromptPresenter(QObject):
         self._asked, self.error = question, None
         messages = (("user", self.text),) if self.chat else ()
         self._ticket = self._workspace.bridge.request(
-            PromptFeatures("" if self.chat else self.text, messages, median=self.yardstick.median),
-            on_done=self._done,
-            on_error=self._failed,
+            PromptFeatures(
+                "" if self.chat else self.text, messages, median=self.yardstick.median, sae=self._fingerprint
+            ),
+            on_done=partial(self._done, self._engine),
+            on_error=partial(self._failed, self._engine),
             kind="prompt",
         )
         self.phase_changed.emit()
@@ -255,16 +263,16 @@ class PromptPresenter(QObject):
 
     # --- what happens -----------------------------------------------------------------------------------------
 
-    def _done(self, answer: PromptActivations) -> None:
-        if self._asked is None:
+    def _done(self, engine: object, answer: PromptActivations) -> None:
+        if self._asked is None or engine is not self._engine:
             return  # the field was emptied, or model or SAE changed meanwhile
         if self.reading is None or self.reading.activations.strings != answer.strings:
             self.token = None
         self._ticket, self.reading = None, Reading(answer, self.yardstick, self)
         self._answered()
 
-    def _failed(self, error: Exception) -> None:
-        if self._asked is None:
+    def _failed(self, engine: object, error: Exception) -> None:
+        if self._asked is None or engine is not self._engine:
             return
         self._ticket, self.reading, self.error, self.token = None, None, error, None
         self._answered()
@@ -313,5 +321,5 @@ class PromptPresenter(QObject):
         self.phase_changed.emit()
 
     def _job_changed(self, record: JobRecord) -> None:
-        if record.kind in OPENING_KINDS:
+        if is_opening(record):
             self.phase_changed.emit()

@@ -16,7 +16,7 @@ from semascope.core.session.document import Answer, AppliedEdit, Mode, Pin, Stee
 from semascope.core.steering.edits import Edit
 from semascope.jobs.records import JobRecord
 from semascope.jobs.requests import Answers, Generate
-from semascope.state.loading import OPENING_KINDS, load, loading, offer
+from semascope.state.loading import is_opening, load, loading, offer
 from semascope.state.workspace import Change, Workspace
 from semascope.state.yardstick import Yardstick, yardstick
 from semascope.ui.panels.steer.asking import DOT, Asking, Pieces
@@ -112,10 +112,17 @@ class SteerPresenter(QObject):
     @property
     def answers(self) -> Comparison | None:
         """The answers asked for last, else the last that the session kept (which needs no model)."""
-        if self._asking is not None:
-            return None if self._asking.error else self._asking.answers
-        answers = self._workspace.session.answers
+        if self._shown is not None:
+            return None if self._shown.error else self._shown.answers
+        mark = self._workspace.session.dictionary
+        answers = [answer for answer in self._workspace.session.answers if answer.sae == mark or not answer.edits]
         return kept(answers[-1]) if answers else None
+
+    @property
+    def _shown(self) -> Asking | None:
+        """The question asked last, unless it was about another SAE than the one that is shown."""
+        asking, session = self._asking, self._workspace.session
+        return asking if asking is not None and asking.request.sae in ("", session.dictionary) else None
 
     def side(self, which: str) -> Told:
         """What the view of the "baseline" or the "steered" answer shows."""
@@ -127,7 +134,7 @@ class SteerPresenter(QObject):
         answers = self.answers
         if answers is None or not answers.over:
             return ()
-        measured = self._asking.effect if self._asking is not None else ()
+        measured = self._shown.effect if self._shown is not None else ()
         if not answers.edits:
             measured = (("Nothing was steered: both answers are the model's own.", False),)
         if self.outdated:
@@ -137,7 +144,7 @@ class SteerPresenter(QObject):
     @property
     def error(self) -> Exception | None:
         """Why the last generation failed, or None."""
-        return self._asking.error if self._asking is not None else None
+        return self._shown.error if self._shown is not None else None
 
     @property
     def generating(self) -> bool:
@@ -196,7 +203,7 @@ class SteerPresenter(QObject):
     def outdated(self) -> bool:
         """Whether the sliders ask for something else than the answer that is shown was given under."""
         answers = self.answers
-        if answers is None or (self._asking is None and self.yardstick.harvest is None):
+        if answers is None or (self._shown is None and self.yardstick.harvest is None):
             return False  # a kept answer can only be compared once there is a yardstick again
         return answers.edits != self.wanted_edits()
 
@@ -274,6 +281,7 @@ class SteerPresenter(QObject):
             temperature=settings.temperature,
             seed=settings.seed,
             chat=self.chat,
+            sae=self._workspace.sae_info.fingerprint if self._workspace.sae_info else "",
         )
         self._leave_asking()
         asking = Asking(self._workspace.bridge, request, self._workspace.selected, self.yardstick, self)
@@ -304,15 +312,17 @@ class SteerPresenter(QObject):
         if self._asking is None:
             return
         request, info = self._asking.request, self._workspace.model_info
-        label = self._workspace.label
+        sae = request.sae or self._workspace.session.dictionary
         answer = Answer(
             prompt=request.prompt,
-            edits=tuple(AppliedEdit(e.feature, e.mode, e.value, label(e.feature)) for e in request.edits),
+            edits=tuple(
+                AppliedEdit(e.feature, e.mode, e.value, self._workspace.label(e.feature, sae)) for e in request.edits
+            ),
             settings=SteerSettings(request.prompt, request.chat, request.max_tokens, request.temperature, request.seed),
             baseline=answers.baseline.text,
             steered=answers.steered.text,
             model=info.name if info else "",
-            sae=self._workspace.session.dictionary,
+            sae=sae,
             made=datetime.now(UTC).isoformat(timespec="seconds"),
         )
         self._kept = answer
@@ -327,7 +337,7 @@ class SteerPresenter(QObject):
             self.settings_changed.emit()
         if self._kept is not None and self._kept not in self._workspace.session.answers:
             self._leave_asking()  # another session was opened
-        if self._asking is None and change.source is not self:
+        if self._shown is None and change.source is not self:
             self.answers_changed.emit()
         self.state_changed.emit()
 
@@ -340,9 +350,10 @@ class SteerPresenter(QObject):
 
     def _engine_changed(self) -> None:
         self.settings_changed.emit()
+        self.answers_changed.emit()
         self.rows_changed.emit()
         self.state_changed.emit()
 
     def _job_changed(self, record: JobRecord) -> None:
-        if record.kind in OPENING_KINDS:
+        if is_opening(record):
             self.state_changed.emit()
