@@ -17,6 +17,7 @@ from semascope.core.errors import UserError, from_os_error
 from semascope.core.foreign.fields import Fields
 
 _MOST_JSON = 8 << 20
+_MOST_LINE = 1 << 20
 _MOST_YAML = 1 << 20
 _MOST_EVENTS = 50_000
 _MOST_BITS = 1024
@@ -33,9 +34,28 @@ def read_json(path: Path, name: str) -> Fields:
     Raises:
         UserError: The file is no JSON object, or is far larger than such a file ever is.
     """
+    return _json(_small(path, name, _MOST_JSON), name)
+
+
+def read_json_line(path: Path, name: str) -> tuple[Fields, int]:
+    """The JSON object in a file's first line, and the line's length in bytes, with its end.
+
+    Raises:
+        UserError: The file does not begin with such a line, or with a far longer one.
+    """
     try:
-        content = json.loads(_small(path, name, _MOST_JSON))
-        return _mapping(content, name, "is not a JSON object")
+        with path.open("rb") as stream:
+            line = stream.readline(_MOST_LINE + 1)
+    except OSError as error:
+        raise from_os_error(error, f"read {path}") from error
+    if not line.endswith(b"\n") or len(line) > _MOST_LINE:
+        raise _refusal(name, "does not begin with a line of JSON")
+    return _json(line, name), len(line)
+
+
+def _json(data: bytes, name: str) -> Fields:
+    try:
+        return _mapping(json.loads(data), name, "is not a JSON object")
     except _Nonsense as error:
         raise _refusal(name, str(error)) from error
     except (ValueError, RecursionError) as error:

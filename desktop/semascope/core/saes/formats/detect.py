@@ -21,10 +21,12 @@ from semascope.core.saes.formats import (
     gemma_scope_2,
     linear_pairs,
     llama_scope,
+    llama_scope_r1,
     mapped,
     openai,
     qwen_scope,
     saelens,
+    saev,
     sparsify,
     temporal,
     unread,
@@ -35,6 +37,7 @@ from semascope.core.saes.tensor_map import MAP
 
 FAMILIES: tuple[Family, ...] = (
     mapped.FAMILY,
+    saev.FAMILY,  # before those that would take its file for a damaged one of PyTorch's
     saelens.FAMILY,
     sparsify.FAMILY,
     gemma_scope_1.FAMILY,
@@ -50,6 +53,7 @@ FAMILIES: tuple[Family, ...] = (
     ckkissane.FAMILY,
     apollo_e2e.FAMILY,
     llama_scope.FAMILY,
+    llama_scope_r1.FAMILY,
     *unread.FAMILIES,
 )
 

@@ -93,9 +93,5 @@ def _family(name: str, title: str, recognise: Callable[[Folder], str]) -> Family
 
 FAMILIES = (
     _family("llamascopium", "llamascopium", _tensors("sae_weights.safetensors", "W_E", "config.json")),
-    _family(
-        "llama_scope_r1", "Llama Scope R1", _tensors("sae_weights.safetensors", "log_jumprelu_threshold", "config.json")
-    ),
-    _family("saev", "saev", _saev),
     _family("vit_prisma", "ViT-Prisma", _setting("config.json", "hook_point_layer", "weights.pt")),
 )
