@@ -55,14 +55,26 @@ def test_the_verdict(changes: dict, about: dict, verdict: str) -> None:
 
 
 def test_what_is_recommended() -> None:
+    def better(other: Measured, verdict: str, first: Measured, first_verdict: str, **about: object) -> bool:
+        return clearly_better(other, verdict, first, first_verdict, stated(**about))
+
     bad = measured(explained=0.31)
-    assert clearly_better(measured(explained=0.97), "plausible", bad, "doubtful")
-    assert not clearly_better(measured(explained=0.36), "doubtful", bad, "doubtful")
-    assert not clearly_better(measured(explained=0.1), "implausible", measured(explained=-5.0), "implausible")
-    assert not clearly_better(measured(explained=0.97), "implausible", bad, "doubtful")
-    assert clearly_better(measured(explained=0.6), "plausible", measured(explained=math.nan), "implausible")
+    assert better(measured(explained=0.97), "plausible", bad, "doubtful")
+    assert not better(measured(explained=0.36), "doubtful", bad, "doubtful")
+    assert not better(measured(explained=0.1), "implausible", measured(explained=-5.0), "implausible")
+    assert not better(measured(explained=0.97), "implausible", bad, "doubtful")
+    assert better(measured(explained=0.6), "plausible", measured(explained=math.nan), "implausible")
     # As much explained, but only the other with as many active features as stated.
-    assert clearly_better(measured(explained=0.8), "plausible", measured(l0=700.0), "implausible")
+    assert better(measured(explained=0.8), "plausible", measured(l0=700.0), "implausible")
+
+
+def test_more_features_are_no_reason() -> None:
+    good, more = measured(explained=0.7), measured(explained=0.9, l0=140.0)
+    for l0 in (50.0, None):
+        assert not clearly_better(more, "plausible", good, "plausible", stated(l0=l0))
+    assert clearly_better(more, "plausible", good, "plausible", stated(l0=120.0))
+    assert clearly_better(measured(explained=0.9, l0=49.0), "plausible", good, "plausible", stated(l0=None))
+    assert clearly_better(measured(explained=0.9, l0=55.0), "plausible", good, "plausible", stated())
 
 
 def test_a_check_survives_its_record() -> None:

@@ -37,6 +37,11 @@ LESS_UNEXPLAINED, MORE_EXPLAINED = 2 / 3, 0.05
 """Another reading is recommended if it leaves at most this share of the variance unexplained that the first one did, and
 explains at least so much more: chance and other text move it by a hundredth or two."""
 
+EXPLAINED_WELL = 0.9
+"""One that explains so much is read rightly; below, the likeliest misreadings are looked at even where it is plausible."""
+NOT_MANY_MORE = 1.5
+"""Numbers of active features within this factor are alike."""
+
 _MOST = 64  # alternatives and sentences of a record that someone else may have written
 _LONGEST = 2000
 
@@ -258,15 +263,24 @@ def _used(found: Measured, stated: Stated) -> Judged:
     return []
 
 
-def clearly_better(other: Measured, verdict: Verdict, first: Measured, first_verdict: Verdict) -> bool:
-    """Whether another reading is to be recommended: one that is not implausible itself, and leaves far less unexplained.
+def clearly_better(other: Measured, verdict: Verdict, first: Measured, first_verdict: Verdict, stated: Stated) -> bool:
+    """Whether another reading is to be recommended: one that is plausible itself, and leaves far less unexplained.
 
-    Where both explain as much, but only the other has a plausible number of active features, it is better too.
+    Where both explain as much, but only the other has a plausible number of active features, it is better too. Where the
+    first is plausible already, more features must not be the price: any SAE explains more with more of them.
     """
-    if VERDICTS.index(verdict) > VERDICTS.index(first_verdict) or verdict == "implausible":
+    if verdict != "plausible":
         return False
     before = first.explained if math.isfinite(first.explained) else -math.inf
     gained = other.explained - before
     if gained >= MORE_EXPLAINED and 1 - other.explained <= LESS_UNEXPLAINED * (1 - before):
-        return True
-    return verdict != first_verdict and gained >= -MORE_EXPLAINED
+        return first_verdict != "plausible" or stated.fixed or _as_sparse(other.l0, first.l0, stated.l0)
+    return first_verdict != "plausible" and gained >= -MORE_EXPLAINED
+
+
+def _as_sparse(l0: float, before: float, stated: float | None) -> bool:
+    """Whether a number of active features is as near to the stated one as another; without one, not many more."""
+    if not stated:
+        return l0 <= NOT_MANY_MORE * before
+    off, was_off = (abs(math.log(max(count, 1e-9) / stated)) for count in (l0, before))
+    return off <= max(was_off, math.log(NOT_MANY_MORE))
