@@ -83,6 +83,7 @@ class SAEConfig:
         k: Features kept for a token, for the top-k family.
         rectify: Whether a top-k sets the negative ones among the kept to zero.
         normalize: What happens to each activation first, one of `NORMALISATIONS`.
+        denormalize: Whether that is undone to a transcoder's output too, skip included; to an SAE's it always is.
         processing: In what form it takes activations, one of `PROCESSINGS`; the pairing with a model sees to that
             (`saes.fitted`), `SAE.encode` takes them in this form.
         scale: A factor of the input that the weights do not contain; outputs are divided by it. Like `processing`.
@@ -117,6 +118,7 @@ class SAEConfig:
     k: int | None = None
     rectify: bool = True
     normalize: str = "none"
+    denormalize: bool = False
     processing: Processing = "raw"
     scale: float = 1.0
     apply_b_dec_to_input: bool = False

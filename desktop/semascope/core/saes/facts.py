@@ -17,7 +17,7 @@ from semascope.core.saes.hooks import from_transformer_lens, transformer_lens_na
 KEY = "semascope"
 
 _PLAIN = SAEConfig(format="", architecture="", activation="", d_in=0, d_out=0, d_sae=0)
-_FIELDS = ("scale", "rectify", "mask_first", "l0", "head")
+_FIELDS = ("scale", "rectify", "denormalize", "mask_first", "l0", "head")
 _PLACES = (
     "hook_name",
     "hook_name_out",
@@ -80,6 +80,7 @@ def with_facts(config: SAEConfig, about: Fields) -> SAEConfig:
         processing=cast("Processing", processing),
         scale=own.number("scale", config.scale),
         rectify=own.flag("rectify", config.rectify),
+        denormalize=own.flag("denormalize", config.denormalize),
         mask_first=own.whole("mask_first") or config.mask_first,
         mask_ids=tuple(each for each in ids if isinstance(each, int)) if isinstance(ids, list) else config.mask_ids,
         l0=own.number("l0", 0.0) if "l0" in own else config.l0,

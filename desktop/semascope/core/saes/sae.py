@@ -133,7 +133,13 @@ class SAE:
         """The whole reconstruction of x, skip connection included, and its activations: shapes (…, d_out), (…, m)."""
         f = self.encode(x)
         x_hat = self.decode(f)
-        return x_hat if self.W_skip is None else x_hat + (x.to(self.device, self.dtype) @ self.W_skip).float(), f
+        if self.W_skip is None:
+            return x_hat, f
+        tokens, _, scale = self._last
+        skipped = (x.to(self.device, self.dtype) @ self.W_skip).float()
+        if isinstance(scale.factor, Tensor):
+            skipped = skipped * scale.factor.view(*tokens, 1)
+        return x_hat + skipped, f
 
     @torch.no_grad()
     def encode_some(self, x: Tensor, ids: Tensor) -> Tensor:
@@ -149,7 +155,7 @@ class SAE:
     def directions(self, x: Tensor, ids: Tensor) -> Tensor:
         """∂x̂/∂f of the features ids in raw model units: (1, k, d_out), or (…, k, d_out) where each token x has its scale."""
         rows = self._here(self.W_dec[ids.to(self.W_dec.device)]).float()
-        if self.config.normalize not in PER_TOKEN or self.config.is_transcoder:
+        if self.config.normalize not in PER_TOKEN or not self._returns:
             return rows[None]
         self._enter(x)
         factor = torch.as_tensor(self._last.scale.factor)
@@ -186,7 +192,7 @@ class SAE:
         rows = x.reshape(-1, d_in).to(self.device, torch.promote_types(self.dtype, torch.float32))
         rows, scale = normalise(rows, self.config)
         if self.config.is_transcoder:  # what it gives belongs to another place, with units of its own
-            unit, scale = torch.Size([self.config.d_out]), Scale()
+            unit, scale = torch.Size([self.config.d_out]), scale if self._returns else Scale()
         self._last = _Entered(x.shape[:-1], unit, scale)
         if self.config.apply_b_dec_to_input:
             rows = rows - self.b_dec
@@ -213,6 +219,11 @@ class SAE:
             part = slice(at, at + self._block)
             x_hat = torch.addmm(x_hat, rows[:, part], self._here(self.W_dec[part]))
         return x_hat
+
+    @property
+    def _returns(self) -> bool:
+        """Whether what was done to the input is undone in the end."""
+        return self.config.denormalize or not self.config.is_transcoder
 
     @property
     def _block(self) -> int:
