@@ -24,4 +24,4 @@ def test_the_library_s_numbers(name: str) -> None:
 
 
 def test_there_are_fixtures_of_every_family() -> None:
-    assert len(folders()) >= 45
+    assert len(folders()) >= 44

@@ -50,7 +50,6 @@ def library(x: torch.Tensor, t: dict[str, torch.Tensor], **settings: Any) -> tup
         t["decoder.weight"] * s_in / s_out,
         t["decoder.bias"] / s_out,
     )
-    )
     if cfg["sparsity_include_decoder_norm"]:
         n = dec.norm(dim=0)
         W, b, dec = W * n[:, None], b * n, dec / n

@@ -22,6 +22,7 @@ from semascope.core.saes.formats import (
     linear_pairs,
     llama_scope,
     llama_scope_r1,
+    llamascopium,
     mapped,
     openai,
     qwen_scope,
@@ -29,7 +30,7 @@ from semascope.core.saes.formats import (
     saev,
     sparsify,
     temporal,
-    unread,
+    vit_prisma,
 )
 from semascope.core.saes.formats.layout import Family, Layout, natural
 from semascope.core.saes.tensor_guess import TENSOR_FILES
@@ -38,12 +39,16 @@ from semascope.core.saes.tensor_map import MAP
 FAMILIES: tuple[Family, ...] = (
     mapped.FAMILY,
     saev.FAMILY,  # before those that would take its file for a damaged one of PyTorch's
+    vit_prisma.FAMILY,  # before those that look into every file of PyTorch's, as its may be refused
     saelens.FAMILY,
     sparsify.FAMILY,
     gemma_scope_1.FAMILY,
     gemma_scope_2.FAMILY,
     crosscoder.FAMILY,
     dictionary_learning.FAMILY,
+    llama_scope.FAMILY,
+    llama_scope_r1.FAMILY,
+    llamascopium.FAMILY,
     circuit_tracer.FAMILY,
     temporal.FAMILY,
     openai.FAMILY,
@@ -52,9 +57,6 @@ FAMILIES: tuple[Family, ...] = (
     linear_pairs.QRESEARCH,
     ckkissane.FAMILY,
     apollo_e2e.FAMILY,
-    llama_scope.FAMILY,
-    llama_scope_r1.FAMILY,
-    *unread.FAMILIES,
 )
 
 _DEPTH = 4

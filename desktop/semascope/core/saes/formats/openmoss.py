@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from semascope.core.errors import UserError
 from semascope.core.foreign.fields import Fields
 from semascope.core.foreign.folder import Folder
+from semascope.core.saes.formats.scalars import scalar
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -83,7 +84,7 @@ def scales(mode: str, width: int, norms: Sequence[float | None], *, transcoder: 
     if mode == "dataset-wise":
         known = [norm for norm in norms if norm is not None and math.isfinite(norm) and norm > 0]
         if len(known) == len(norms):
-            read, written = (width**0.5 / norm for norm in known)
+            read, written = width**0.5 / known[0], width**0.5 / known[-1]
             note = f"Its inputs are multiplied by √d over their mean norm, {read:.6g}; that is part of the weights."
             return Scales(read, written, notes=(note,))
         return Scales(problems=(
@@ -100,6 +101,18 @@ def scales(mode: str, width: int, norms: Sequence[float | None], *, transcoder: 
             " activations.",
         ))  # fmt: skip
     return Scales()  # "inference", "none": the weights contain the scale, or there never was one
+
+
+def mean_norm(folder: Folder, file: str, config: Fields, hook: str, side: str) -> float | None:
+    """The mean norm of activations at a place, from the tensors or the settings; None where neither says it."""
+    name = f"dataset_average_activation_norm.{hook}"
+    for stored in (name, f"sae.{name}"):
+        if (norm := scalar(folder, file, stored)) is not None:
+            return norm
+    said = config.content.get("dataset_average_activation_norm")
+    norms = Fields(said if isinstance(said, dict) else {}, config.source)
+    key = next((key for key in (hook, side) if key in norms), None)
+    return None if key is None else norms.number(key, 0.0)
 
 
 def activation(config: Fields, names: Sequence[str] = tuple(ACTIVATIONS)) -> tuple[str, str]:
