@@ -42,6 +42,8 @@ def facts(config: SAEConfig) -> dict[str, Any]:
     for name in _FIELDS:
         if getattr(config, name) != getattr(_PLAIN, name):
             own[name] = getattr(config, name)
+    if config.is_transcoder and config.apply_b_dec_to_input:  # which no transcoder of SAELens does
+        own["subtracts_b_dec"] = True
     if config.mask_ids:
         own["mask_ids"] = list(config.mask_ids)
     for name, hooks in (("reads", config.reads), ("writes", config.writes)):
@@ -80,6 +82,7 @@ def with_facts(config: SAEConfig, about: Fields) -> SAEConfig:
         processing=cast("Processing", processing),
         scale=own.number("scale", config.scale),
         rectify=own.flag("rectify", config.rectify),
+        apply_b_dec_to_input=own.flag("subtracts_b_dec", config.apply_b_dec_to_input),
         denormalize=own.flag("denormalize", config.denormalize),
         mask_first=own.whole("mask_first") or config.mask_first,
         mask_ids=tuple(each for each in ids if isinstance(each, int)) if isinstance(ids, list) else config.mask_ids,
