@@ -19,6 +19,7 @@ from semascope.core.fit import fit
 from semascope.core.progress import Meter, Progress
 from semascope.core.prompt import prompt_tokens
 from semascope.core.steering.answer import Effect
+from semascope.jobs.conversions import CheckMapped, ConvertSAE, check_mapped, convert
 from semascope.jobs.failure import free_memory
 from semascope.jobs.infos import EngineInfo, ModelInfo
 from semascope.jobs.open_saes import OpenSAEs, free_bytes
@@ -91,6 +92,10 @@ class Engine:
                 return self._harvest(request)
             case CheckSAE():
                 return self._check(request)
+            case ConvertSAE():
+                return convert(request, None if request.mapped else self._saes.named(request.sae).sae)
+            case CheckMapped():
+                return check_mapped(request, self._model)
         raise TypeError(f"not a long request: {request!r}")
 
     def describe(self) -> EngineInfo:

@@ -16,7 +16,6 @@ import psutil
 from semascope.core.errors import UserError
 from semascope.core.fit import fit
 from semascope.core.models.hookpoint import hooks_text
-from semascope.core.saes.kept import KeptReading
 from semascope.core.saes.reading import Reading
 from semascope.jobs.failure import free_memory
 from semascope.jobs.infos import SAEInfo
@@ -162,9 +161,7 @@ class OpenSAEs:
         if not (layout.mappable and request.mapped is not False):
             self._refuse_too_large(request, layout.config, device)
         sae = open_sae(request.path, device=device, dtype=request.dtype, mapped=request.mapped)
-        held = _as_chosen(Held(sae, sae.config, request), request)
-        _check_fit(held, model)
-        return held
+        return _as_chosen(Held(sae, sae.config, request), model)
 
     def _refuse_too_large(self, request: OpenSAE, config: SAEConfig, device: str) -> None:
         """Say so before loading when an SAE can't be in memory beside what is there.
@@ -201,14 +198,26 @@ def _check_fit(held: Held, model: LanguageModel | None) -> None:
         fit(model, held.sae)
 
 
-def _as_chosen(held: Held, request: OpenSAE) -> Held:
-    """`held` as the request says to read it, or else as was chosen before."""
-    if request.reading:
-        return held.reread(request.reading)
-    kept: KeptReading | None = request.kept.get(held.sae.fingerprint)
-    if kept is None or not kept.reading:
-        return held
-    return held.reread(kept.reading, (kept.note,))
+def _as_chosen(held: Held, model: LanguageModel | None) -> Held:
+    """`held` as its request says to read it, or else as was chosen before, where it fits the model that way.
+
+    Raises:
+        UserError: It does not fit the model.
+    """
+    request, kept = held.request, held.request.kept.get(held.sae.fingerprint)
+    chosen = held.reread(request.reading) if request.reading else held
+    if not request.reading and kept is not None and kept.reading:
+        chosen = held.reread(kept.reading, (kept.note,))
+        with suppress(UserError):
+            _check_fit(chosen, model)
+            return chosen
+        chosen = replace(held, remarks=(f"Before, it was read {kept.reading}, which {_name(model)} has no place for.",))
+    _check_fit(chosen, model)
+    return chosen
+
+
+def _name(model: LanguageModel | None) -> str:
+    return model.name if model is not None else "no model"
 
 
 def sae_info(held: Held) -> SAEInfo:

@@ -7,7 +7,7 @@ The row that was selected is found again by its id.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -73,6 +73,11 @@ class ArrayTableModel(QAbstractTableModel):
         """The row that shows an id, or −1."""
         rows = np.flatnonzero(self.order == id)
         return int(rows[0]) if len(rows) else -1
+
+    def set_title(self, key: str, title: str) -> None:
+        """Call a column otherwise."""
+        self.columns = tuple(replace(each, title=title) if each.key == key else each for each in self.columns)
+        self.headerDataChanged.emit(Qt.Orientation.Horizontal, 0, len(self.columns) - 1)
 
     def refresh(self, id: int | None = None) -> None:
         """Cells changed: those of one id, or all."""

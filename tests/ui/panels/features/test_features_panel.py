@@ -5,6 +5,7 @@ import pytest
 from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
+from semascope.core.harvest.store import Harvest
 from semascope.core.session import edits
 from semascope.state.workspace import Workspace
 from semascope.ui.commands.registry import Commands
@@ -62,7 +63,8 @@ def test_a_narrow_list_keeps_its_labels(panel: FeaturesPanel, qtbot: QtBot) -> N
     assert panel.table.columnWidth(panel.table.column_of("label")) >= 60
     panel.resize(600, 700)
     qtbot.wait(1)
-    assert not any(panel.table.isColumnHidden(place) for place in range(7))
+    hidden = [c.key for place, c in enumerate(panel.table.rows.columns) if panel.table.isColumnHidden(place)]
+    assert hidden == ["place"], "all are of one place"
 
 
 def test_search_finds_labels_and_top_tokens(panel: FeaturesPanel, reading: Workspace, qtbot: QtBot) -> None:
@@ -163,6 +165,8 @@ def test_many_features_are_listed_off_the_interface_thread(
     panel: FeaturesPanel, reading: Workspace, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(presenter, "AT_ONCE", 10)
+    assert reading.harvest is not None
+    reading.open_now.put_harvest(reading.session.key, Harvest.open(reading.harvest.path))
     reading.harvest_changed.emit()
     assert panel.presenter.waiting
     assert not len(panel.presenter.order)

@@ -49,6 +49,7 @@ def add_commands(panel: FeaturesPanel, commands: Commands) -> None:
         ("id", "number"),
         ("label", "label"),
         ("token", "top token"),
+        ("place", "place"),
         ("pin", "pin"),
     ):
         commands.add(
@@ -78,6 +79,49 @@ def add_commands(panel: FeaturesPanel, commands: Commands) -> None:
             )
         )
     for command in (
+        Command(
+            "features.next_dictionary",
+            "Next SAE",
+            "List the features of the next of the open SAEs.",
+            lambda: presenter.use_next(1),
+            "Alt+PgDown",
+            _MENU,
+            enabled=lambda: len(presenter.dictionaries) > 1,
+            section="which",
+            words="switch dictionary layer hook point",
+        ),
+        Command(
+            "features.previous_dictionary",
+            "Previous SAE",
+            "List the features of the one before.",
+            lambda: presenter.use_next(-1),
+            "Alt+PgUp",
+            _MENU,
+            enabled=lambda: len(presenter.dictionaries) > 1,
+            section="which",
+            words="switch dictionary layer hook point",
+        ),
+        Command(
+            "features.all_dictionaries",
+            "List the features of all SAEs",
+            "One list of the features of all open SAEs, or of the current one only.",
+            lambda: presenter.list_all(not presenter.lists_all),
+            menu=_MENU,
+            enabled=lambda: len(presenter.dictionaries) > 1,
+            checked=lambda: presenter.lists_all,
+            section="which",
+            words="merge every dictionary layers together",
+        ),
+        Command(
+            "features.close_dictionary",
+            "Close this SAE and its harvest",
+            "Take it off the list. Labels, notes and pins are kept for the next time.",
+            lambda: panel.workspace.opening.close_dictionary(),
+            menu=_MENU,
+            enabled=lambda: presenter.current is not None,
+            section="which",
+            words="dictionary remove unload",
+        ),
         Command(
             "features.next",
             "Next feature in the list",

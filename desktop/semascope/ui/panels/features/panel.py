@@ -1,4 +1,5 @@
-"""The features panel: search field, filter chips, the table, a footer. Layout and wiring; the thinking is in `presenter`."""
+"""The features panel: which SAE, search field, filter chips, the table, a footer. Layout and wiring; the thinking is in
+`presenter`, whose rows the table's ids are."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from semascope.ui.commands.registry import Commands
 from semascope.ui.panels.features.commands import add_commands
 from semascope.ui.panels.features.filters import FilterChips
 from semascope.ui.panels.features.presenter import FeaturesPresenter
+from semascope.ui.panels.features.switch import DictionarySwitch
 from semascope.ui.theme import theme, themes
 from semascope.ui.widgets.array_table import ArrayTable, Column
 from semascope.ui.widgets.empty_state import EmptyState
@@ -27,6 +29,7 @@ from semascope.ui.widgets.table_cells import (
 
 _TYPING = 120  # milliseconds after a keystroke before the list is searched
 _ROOM_FOR = {"histogram": 350, "max": 320, "token": 520}  # pixels at 100 % from which a column is shown
+_PLACE, _LAYER = 78, 48  # pixels that places take, or where they differ by layer only, layers
 
 
 class FeaturesPanel(QWidget):
@@ -41,6 +44,7 @@ class FeaturesPanel(QWidget):
         self.workspace = workspace
         self.commands = commands
         self.presenter = FeaturesPresenter(workspace, self)
+        self.switch = DictionarySwitch()
         self.search = QLineEdit()
         self.chips = FilterChips()
         self.table = ArrayTable(self._columns())
@@ -71,7 +75,8 @@ class FeaturesPanel(QWidget):
         show = self.presenter
         return [
             Column("pin", "", self._pin_words, show.colour, 16, sortable=False, name=self.tr("pinned")),
-            Column("id", self.tr("id"), str, width=46, right=True),
+            Column("place", self.tr("place"), show.place, show.short_place, _PLACE),
+            Column("id", self.tr("id"), show.number, width=46, right=True),
             Column("histogram", "", lambda _id: "", show.heights, 50, sortable=False, name=self.tr("histogram")),
             Column("label", self.tr("label"), lambda id: show.name(id).text, show.name),
             Column("token", self.tr("top token"), show.top_token, width=96),
@@ -79,8 +84,8 @@ class FeaturesPanel(QWidget):
             Column("max", self.tr("max"), show.maximum, width=48, right=True),
         ]
 
-    def _pin_words(self, id: int) -> str:
-        return self.tr("pinned") if self.presenter.colour(id) is not None else ""
+    def _pin_words(self, row: int) -> str:
+        return self.tr("pinned") if self.presenter.colour(row) is not None else ""
 
     def _build(self) -> None:
         self.setBackgroundRole(QPalette.ColorRole.Base)
@@ -93,6 +98,7 @@ class FeaturesPanel(QWidget):
         self.table.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         for key, delegate in (
             ("pin", DotDelegate()),
+            ("place", CellDelegate(quiet=True)),
             ("id", CellDelegate(tabular=True)),
             ("histogram", SparklineDelegate()),
             ("label", NameDelegate()),
@@ -102,8 +108,11 @@ class FeaturesPanel(QWidget):
         ):
             self.table.set_delegate(key, delegate)
 
+        self._top = QVBoxLayout()  # stays when there is nothing to list: the way to another dictionary is here
+        self._top.setContentsMargins(space(3), space(3), space(3), 0)
+        self._top.addWidget(self.switch)
         top = QVBoxLayout()
-        top.setContentsMargins(space(3), space(3), space(3), space(2))
+        top.setContentsMargins(space(3), space(2), space(3), space(2))
         top.setSpacing(space(2))
         top.addWidget(self.search)
         top.addWidget(self.chips)
@@ -122,13 +131,13 @@ class FeaturesPanel(QWidget):
         column.addLayout(self.found, 1)
         column.addWidget(Rule())
         column.addWidget(self.footer)
-        self.empty = EmptyState(
-            self.tr("No harvest is open"),
-            self.tr("A harvest lists every feature of an SAE with its examples. Reading one needs no model."),
-            self.tr("Open a harvest…"),
-            lambda: self.commands.run("harvest.open"),
-        )
-        self.pages = QStackedLayout(self)
+        self.empty = EmptyState("", action="…", on_action=lambda: self.commands.run(self._empty_action))
+        whole = QVBoxLayout(self)
+        whole.setContentsMargins(0, 0, 0, 0)
+        whole.setSpacing(0)
+        whole.addLayout(self._top)
+        self.pages = QStackedLayout()
+        whole.addLayout(self.pages, 1)
         self.pages.setContentsMargins(0, 0, 0, 0)
         self.pages.addWidget(self.empty)
         self.pages.addWidget(content)
@@ -140,32 +149,67 @@ class FeaturesPanel(QWidget):
         presenter.cells_changed.connect(self._show_cells)
         presenter.query_changed.connect(self._show_query)
         presenter.harvest_changed.connect(self._show_harvest)
+        presenter.dictionaries_changed.connect(self._show_dictionaries)
+        self.switch.chosen.connect(self._choose)
         self._typing.timeout.connect(lambda: presenter.ask(text=self.search.text()))
         self.search.textEdited.connect(lambda _: self._typing.start())
         self.search.textChanged.connect(lambda text: None if text else self._typing.start())
         self.search.installEventFilter(self)
         self.chips.changed.connect(self.set_filter)
         self.table.sort_asked.connect(presenter.sort_by)
-        self.table.id_selected.connect(lambda id: self.workspace.select(id, self))
+        self.table.id_selected.connect(lambda row: presenter.select(row, self))
         self.table.id_opened.connect(self._open)
         self.table.customContextMenuRequested.connect(self._menu)
-        self.workspace.selection_changed.connect(self._show_selection)
+        self.workspace.selection_changed.connect(lambda _: self._show_selection())
         themes().changed.connect(self._choose_columns)
 
     # Showing
 
     def _show_harvest(self) -> None:
-        self.pages.setCurrentIndex(1 if self.presenter.has_harvest else 0)
-        self.table.set_width("id", 16 + 9 * max(len(str(self.presenter.largest_id)), 3))
+        listing = self.presenter.listing
+        self.table.set_width("id", 16 + 9 * max(len(str(listing.largest_id)), 3))
+        self.table.set_width("place", _LAYER if listing.one_site else _PLACE)
+        self.table.rows.set_title("place", self.tr("layer") if listing.one_site else self.tr("place"))
+        self._choose_columns()
         self._show_query()
-        self._show_list()
+        self._show_list()  # before the page: no row of the old list may be asked for any more
+        self._show_dictionaries()
 
     def _show_list(self) -> None:
         self.table.show_order(self.presenter.order)
         self.table.show_sort(self.presenter.query.sort, self.presenter.query.descending)
         self.found.setCurrentIndex(0 if len(self.presenter.order) or self.presenter.waiting else 1)
         self.footer.setText(self.presenter.summary)
-        self._show_selection(self.workspace.selected)
+        self._show_selection()
+
+    def _show_dictionaries(self) -> None:
+        presenter = self.presenter
+        self.switch.show_dictionaries(presenter.dictionaries, self.workspace.session.key, presenter.lists_all)
+        self._top.setContentsMargins(*self._margins())
+        current = presenter.current
+        if current is not None and current.harvest is None:
+            self.empty.say(
+                self.tr("No harvest of {place} is open").format(place=current.place),
+                self.tr("A harvest runs a corpus through model and SAE, and lists every feature with its examples."),
+                self.tr("Harvest a corpus…"),
+            )
+        else:
+            self.empty.say(
+                self.tr("No harvest is open"),
+                self.tr("A harvest lists every feature of an SAE with its examples. Reading one needs no model."),
+                self.tr("Open a harvest…"),
+            )
+        self.pages.setCurrentIndex(1 if presenter.has_harvest else 0)
+
+    @property
+    def _empty_action(self) -> str:
+        current = self.presenter.current
+        return "harvest.run" if current is not None and current.harvest is None else "harvest.open"
+
+    def _margins(self) -> tuple[int, int, int, int]:
+        """Round the switch; none while it isn't there."""
+        space = theme().spacing
+        return (0, 0, 0, 0) if self.switch.isHidden() else (space(3), space(3), space(3), 0)
 
     def _show_cells(self) -> None:
         self.table.rows.refresh()
@@ -177,14 +221,22 @@ class FeaturesPanel(QWidget):
             self.search.setText(self.presenter.query.text)
             self._typing.stop()
 
-    def _show_selection(self, feature: int | None) -> None:
-        if feature != self.table.selected_id or feature is None or self.table.currentIndex().row() < 0:
-            self.table.select_id(feature)
+    def _show_selection(self) -> None:
+        row = self.presenter.selected_row
+        if row != self.table.selected_id or row is None or self.table.currentIndex().row() < 0:
+            self.table.select_id(row)
 
     # Acting
 
-    def _open(self, feature: int) -> None:
-        self.workspace.select(feature, self)
+    def _choose(self, key: str) -> None:
+        """A dictionary, or ("") all, was chosen to be listed."""
+        if key:
+            self.presenter.use(key)
+        else:
+            self.presenter.list_all(True)
+
+    def _open(self, row: int) -> None:
+        self.presenter.select(row, self)
         if "feature.open" in self.commands:
             self.commands.run("feature.open")
 
@@ -205,8 +257,11 @@ class FeaturesPanel(QWidget):
 
     def _choose_columns(self) -> None:
         """Leave out what there is no room for, so that labels can be read."""
+        listing = self.presenter.listing
+        places = (_LAYER if listing.one_site else _PLACE) if listing.says_places else 0
+        self.table.set_shown("place", bool(places))
         for key, room in _ROOM_FOR.items():
-            self.table.set_shown(key, self.width() >= room * theme().scale)
+            self.table.set_shown(key, self.width() >= (room + places) * theme().scale)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """From the search field, ↓ goes to the list, Enter opens what is on top, Esc clears."""

@@ -1,7 +1,8 @@
-"""Between the workspace and the features panel: which ids are listed, and what their cells say. No widgets.
+"""Between the workspace and the features panel: which rows are listed, and what their cells say. No widgets.
 
-Search text and sort order live in the session, the filters here. Above a size, queries are answered on the disk pool,
-newest wins; below it at once.
+The list is of the current dictionary or of all that are open (`listing`); its rows are numbered through them. Search text,
+order and which of the two live in the session, the filters here. Above a size, queries are answered on the disk pool, newest
+wins; below it at once.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ from functools import lru_cache
 import numpy as np
 from PySide6.QtCore import QObject, Signal
 
-from semascope.core.harvest.store import Harvest
-from semascope.core.session import edits
+from semascope.core.session import edits, switching
+from semascope.state.dictionaries import OpenDictionary
 from semascope.state.workspace import Change, Workspace
+from semascope.ui.panels.features.listing import Listing
 from semascope.ui.panels.features.query import Query, answer
 from semascope.ui.widgets.histogram import sparkline
 from semascope.ui.widgets.numbers import activation_text, count_text, percent_text
@@ -32,34 +34,36 @@ class FeaturesPresenter(QObject):
 
     Attributes:
         query: what is asked for.
-        order: uint32, the ids that answer it.
+        listing: what is listed.
+        order: uint32, the row numbers that answer the query.
         waiting: an answer is on its way.
 
     Signals:
         listed: `order` was replaced.
         cells_changed: what some cells say has changed, the order has not.
         query_changed: `query` was changed by something else than this panel's own controls.
-        harvest_changed: there is another harvest, or none.
+        harvest_changed: the rows are of another harvest, or there are none.
+        dictionaries_changed: others are open, or another is the current one.
     """
 
     listed = Signal()
     cells_changed = Signal()
     query_changed = Signal()
     harvest_changed = Signal()
+    dictionaries_changed = Signal()
 
     def __init__(self, workspace: Workspace, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._workspace = workspace
         session = workspace.session
         self.query = Query(text=session.search, sort=session.sort[0], descending=session.sort[1])
+        self.listing = Listing()
         self.order = _NOTHING
         self.waiting = False
-        self._labels: dict[int, str] = {}
-        self._sources: tuple[object, object] = (None, None)  # of the labels
-        self._pins: tuple[int, ...] = ()
         self._forget_cells()
         workspace.session_changed.connect(self._on_session)
         workspace.harvest_changed.connect(self._on_harvest)
+        workspace.engine_changed.connect(self._on_harvest)
         self._on_harvest()
 
     # What is listed
@@ -77,7 +81,9 @@ class FeaturesPresenter(QObject):
     def sort_by(self, key: str) -> None:
         """Sort by a column; a second time turns the order round. Numbers start with the largest."""
         same = key == self.query.sort
-        self.ask(sort=key, descending=not self.query.descending if same else key not in ("id", "label", "token"))
+        self.ask(
+            sort=key, descending=not self.query.descending if same else key not in ("id", "label", "token", "place")
+        )
 
     def clear(self) -> None:
         """No text and no filter."""
@@ -86,85 +92,153 @@ class FeaturesPresenter(QObject):
 
     @property
     def has_harvest(self) -> bool:
-        return self._workspace.harvest is not None
-
-    @property
-    def largest_id(self) -> int:
-        return self._workspace.harvest.features - 1 if self._workspace.harvest else 0
+        return bool(self.listing)
 
     @property
     def summary(self) -> str:
         """The footer: "8,192 features · 7,904 alive · 214 labelled", with how many are shown if not all are."""
-        harvest = self._workspace.harvest
-        if harvest is None:
+        listing = self.listing
+        if not listing:
             return ""
-        labelled = sum(1 for label in self._labels.values() if label)
         words = [
-            self.tr("{count} features").format(count=count_text(harvest.features)),
-            self.tr("{count} alive").format(count=count_text(harvest.alive)),
-            self.tr("{count} labelled").format(count=count_text(labelled)),
+            self.tr("{count} features").format(count=count_text(listing.rows)),
+            self.tr("{count} alive").format(count=count_text(listing.alive)),
+            self.tr("{count} labelled").format(count=count_text(listing.labelled)),
         ]
-        if len(self.order) not in (harvest.features, harvest.alive):
+        if len(self.order) not in (listing.rows, listing.alive):
             words.insert(0, self.tr("{count} shown").format(count=count_text(len(self.order))))
+        if missing := [each.place for each in self.dictionaries if self.lists_all and each.harvest is None]:
+            words.append(self.tr("without a harvest: {places}").format(places=", ".join(missing)))
         return " · ".join(words)
 
-    # What the cells say
+    # Which dictionaries
 
-    def name(self, id: int) -> Name:
+    @property
+    def dictionaries(self) -> tuple[OpenDictionary, ...]:
+        """All that are open."""
+        return self._workspace.dictionaries
+
+    @property
+    def current(self) -> OpenDictionary | None:
+        """The current one."""
+        key = self._workspace.session.key
+        return next((each for each in self.dictionaries if each.key == key), None)
+
+    @property
+    def lists_all(self) -> bool:
+        """Whether the features of all of them are listed."""
+        return self._workspace.session.list_all and len(self.dictionaries) > 1
+
+    def list_all(self, every: bool) -> None:
+        """List the features of all dictionaries, or of the current one."""
+        self._workspace.do(switching.list_all(every), self)
+        self._on_harvest()
+
+    def use(self, key: str) -> None:
+        """List the features of one dictionary, which becomes the current one."""
+        self._workspace.do(switching.list_all(False), self)
+        self._workspace.use(key)
+        self._on_harvest()
+
+    def use_next(self, by: int) -> None:
+        """Make the dictionary `by` places further on the current one."""
+        self._workspace.use_next(by)
+
+    def select(self, row: int, source: object) -> None:
+        """Show a row's feature everywhere; its dictionary becomes the current one."""
+        part, feature = self.listing.locate(row)
+        if part.key == self._workspace.session.key:
+            self._workspace.select(feature, source)
+        else:
+            self._workspace.use(part.key, feature, source)
+
+    @property
+    def selected_row(self) -> int | None:
+        """The row number of the selected feature."""
+        return self.listing.row_of(self._workspace.session.key, self._workspace.selected)
+
+    # What the cells of a row say
+
+    def number(self, row: int) -> str:
+        return str(self.listing.locate(row)[1])
+
+    def place(self, row: int) -> str:
+        return self.listing.place(row)
+
+    def short_place(self, row: int) -> str:
+        return self.listing.short_place(row)
+
+    def name(self, row: int) -> Name:
         """The label, or the top tokens where there is none."""
-        label = self._labels.get(id, "")
-        return Name(label, True) if label else Name(self._stand_in(id), False)
+        part, feature = self.listing.locate(row)
+        label = part.labels.get(feature, "")
+        return Name(label, True) if label else Name(self._stand_in(row), False)
 
-    def top_token(self, id: int) -> str:
-        tokens = self._top_tokens(id)
+    def top_token(self, row: int) -> str:
+        tokens = self._top_tokens(row)
         return list_form(tokens[0]) if tokens else ""
 
-    def density(self, id: int) -> Share:
-        share = float(self._workspace.harvest.density[id]) if self._workspace.harvest else 0.0
+    def density(self, row: int) -> Share:
+        part, feature = self.listing.locate(row)
+        share = float(part.harvest.density[feature])
         length = (np.log10(share) - _SPARSEST) / (_DENSEST - _SPARSEST) if share > 0 else 0.0
         return Share(percent_text(share), float(np.clip(length, 0.0, 1.0)))
 
-    def maximum(self, id: int) -> str:
-        value = float(self._workspace.harvest.maximum[id]) if self._workspace.harvest else 0.0
+    def maximum(self, row: int) -> str:
+        part, feature = self.listing.locate(row)
+        value = float(part.harvest.maximum[feature])
         return activation_text(value) if value > 0 else "–"
 
-    def colour(self, id: int) -> int | None:
-        """The place among the pins, whose colour is the feature's; None when it is not pinned."""
-        return self._pins.index(id) if id in self._pins else None
+    def colour(self, row: int) -> int | None:
+        """The place among its dictionary's pins, whose colour is the feature's; None when it is not pinned."""
+        part, feature = self.listing.locate(row)
+        return part.pins.index(feature) if feature in part.pins else None
 
-    def _stand_in(self, id: int) -> str:
-        return stand_in(self._top_tokens(id), _NAME_TOKENS) or self.tr("never fired")
+    def _stand_in(self, row: int) -> str:
+        return stand_in(self._top_tokens(row), _NAME_TOKENS) or self.tr("never fired")
 
     def _forget_cells(self) -> None:
         """Reading rows is quick but not free, and scrolling asks for the same ones again and again."""
         self._top_tokens = lru_cache(4096)(self._read_top_tokens)
         self.heights = lru_cache(4096)(self._read_heights)
 
-    def _read_top_tokens(self, id: int) -> list[str]:
-        return self._workspace.harvest.top_tokens(id) if self._workspace.harvest else []
+    def _read_top_tokens(self, row: int) -> list[str]:
+        part, feature = self.listing.locate(row)
+        return part.harvest.top_tokens(feature)
 
-    def _read_heights(self, id: int) -> np.ndarray | None:
-        return sparkline(self._workspace.harvest.histogram(id)) if self._workspace.harvest else None
+    def _read_heights(self, row: int) -> np.ndarray | None:
+        part, feature = self.listing.locate(row)
+        return sparkline(part.harvest.histogram(feature))
 
     # What changes it
 
     def _on_harvest(self) -> None:
-        self._forget_cells()
-        self._read_session()
-        self.order = _NOTHING  # the ids of another harvest may not be in this one
-        self.waiting = self._workspace.harvest is not None
+        """Dictionaries were opened or closed, another is the current one, or one is read elsewhere."""
+        current = self.current
+        listed = self.dictionaries if self.lists_all else (current,) if current is not None else ()
+        listing = Listing.of(listed, self._workspace.session)
+        same = listing.same_rows(self.listing)
+        self.listing = listing
+        if not same:
+            self._forget_cells()
+            self.order = _NOTHING  # the row numbers of another harvest may not be in this one
+            self.waiting = self.has_harvest
+        if same and self.has_harvest:
+            self.dictionaries_changed.emit()
+            self.cells_changed.emit()
+            return
         self.harvest_changed.emit()
         self._answer()
 
     def _on_session(self, change: Change) -> None:
-        before = (self._labels, self._pins)
-        self._read_session()
+        before = self.listing
+        self.listing = before.updated(self._workspace.session)
         session = self._workspace.session
         if change.source is not self and (session.search, session.sort) != (self.query.text, self._sort):
             self.query = replace(self.query, text=session.search, sort=session.sort[0], descending=session.sort[1])
             self.query_changed.emit()
             self._answer()
-        elif before != (self._labels, self._pins):
+        elif before is not self.listing:
             query = self.query
             if query.labelled or query.pinned or query.text or query.sort in ("label", "pin"):
                 self._answer()
@@ -174,33 +248,18 @@ class FeaturesPresenter(QObject):
     def _sort(self) -> tuple[str, bool]:
         return self.query.sort, self.query.descending
 
-    def _read_session(self) -> None:
-        workspace = self._workspace
-        self._pins = tuple(pin.feature for pin in workspace.pins())
-        notes = workspace.session.current_notes
-        given = workspace.harvest.labels if workspace.harvest else {}
-        if notes is not self._sources[0] or given is not self._sources[1]:
-            self._sources = (notes, given)
-            self._labels = dict(given) | {id: note.label for id, note in notes.items() if note.label}
-
     def _answer(self) -> None:
-        harvest = self._workspace.harvest
-        if harvest is None:
-            self._show((None, _NOTHING))
-            return
-        query, labels, pins = self.query, dict(self._labels), self._pins
-        if harvest.features <= AT_ONCE:
-            self._show((harvest, answer(harvest, query, labels, pins)))
+        listing, query = self.listing, self.query
+        if listing.rows <= AT_ONCE:
+            self._show((listing, answer(listing, query)))
         else:
             self.waiting = True
-            self._workspace.bridge.read(
-                lambda: (harvest, answer(harvest, query, labels, pins)), self._show, kind="list features"
-            )
+            self._workspace.bridge.read(lambda: (listing, answer(listing, query)), self._show, kind="list features")
 
-    def _show(self, answered: tuple[Harvest | None, np.ndarray]) -> None:
-        """Take an answer, unless it is about a harvest that has been closed meanwhile."""
-        harvest, order = answered
-        if harvest is self._workspace.harvest:
+    def _show(self, answered: tuple[Listing, np.ndarray]) -> None:
+        """Take an answer, unless it is about harvests that have been closed meanwhile."""
+        listing, order = answered
+        if listing.same_rows(self.listing):
             self.order = order
             self.waiting = False
             self.listed.emit()
