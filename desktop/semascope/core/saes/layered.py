@@ -265,6 +265,20 @@ class LayeredSAE(SAE):
         other._take(replace(config, encoders=1, places=1, reads=reads, writes=writes))
         return other
 
+    def tensors(self) -> dict[str, Tensor]:
+        """All tensors by the names that it takes, to be written down."""
+        found = {f"b_dec.{w}": bias.clone() for w, bias in enumerate(by_place(self.b_dec, self._places_out))}
+        found |= {f"W_skip.{w}": skip for w, skip in self.skips.items()}
+        if self.centre is not None:
+            found["centre"] = self.centre
+        for e, encoder in enumerate(self.encoders):
+            if e == 0 or encoder.weight is not self.encoders[0].weight:
+                found[f"W_enc.{e}"] = encoder.weight
+            found[f"b_enc.{e}"] = encoder.bias.clone()  # which encoders of one matrix share
+            found |= {f"{name}.{e}": tensor for name, tensor in encoder.activation.parameters.items()}
+            found |= {f"W_dec.{e}.{w}": decoder for w, decoder in self.decoders[e].items()}
+        return found
+
     @property
     def _places_out(self) -> int:
         return len(self.b_dec) // self.config.d_out

@@ -18,11 +18,12 @@ from torch import Tensor
 from semascope import __version__
 from semascope.core.atomic import atomic_folder
 from semascope.core.errors import UserError, from_os_error
-from semascope.core.models.hookpoint import HookPoint
+from semascope.core.models.hookpoint import HookPoint, hooks_text
 from semascope.core.saes.config import SAEConfig
-from semascope.core.saes.facts import facts
+from semascope.core.saes.facts import KEY, facts
 from semascope.core.saes.glu import GluSAE
 from semascope.core.saes.hooks import transformer_lens_name
+from semascope.core.saes.layered import LayeredSAE
 from semascope.core.saes.sae import SAE
 from semascope.core.saes.temporal import TemporalSAE
 
@@ -69,14 +70,6 @@ def write_saelens(
     stored = {name: tensor.detach().to("cpu", getattr(torch, dtype)).contiguous() for name, tensor in tensors.items()}
     d_sae, d_out = stored["W_dec"].shape
     d_in = stored["W_enc"].shape[0] if "W_enc" in stored else d_out
-    about = {
-        **metadata,
-        "sae_lens_version": SAELENS_VERSION,
-        "model_name": model_name,
-        "hook_name": transformer_lens_name(hook_point) if hook_point else None,
-        **({"hook_name_out": transformer_lens_name(hook_out)} if hook_out and hook_out != hook_point else {}),
-        "written_by": f"semascope {__version__}",
-    }
     config = {
         "architecture": architecture,
         "d_in": d_in,
@@ -88,13 +81,32 @@ def write_saelens(
         "normalize_activations": normalize,
         "reshape_activations": "none",
         **(options or {}),
-        "metadata": about,
+        "metadata": _about(metadata, model_name, hook_point, hook_out),
     }
+    _write(folder, stored, config)
+
+
+def _about(
+    metadata: Mapping[str, Any], model_name: str, hook_point: HookPoint | None, hook_out: HookPoint | None
+) -> dict[str, Any]:
+    """What `cfg.json` says about model and hook point."""
+    return {
+        **metadata,
+        "sae_lens_version": SAELENS_VERSION,
+        "model_name": model_name,
+        "hook_name": transformer_lens_name(hook_point) if hook_point else None,
+        **({"hook_name_out": transformer_lens_name(hook_out)} if hook_out and hook_out != hook_point else {}),
+        "written_by": f"semascope {__version__}",
+    }
+
+
+def _write(folder: Path, stored: Mapping[str, Tensor], config: Mapping[str, Any]) -> None:
+    """Write the two files, both or none."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(f"{folder} already exists.", "Choose a new or empty folder.")
     try:
         with atomic_folder(folder) as beside:
-            save_file(stored, beside / WEIGHTS_FILE)
+            save_file(dict(stored), beside / WEIGHTS_FILE)
             (beside / CONFIG_FILE).write_text(json.dumps(config, indent=2, default=str) + "\n", encoding="utf-8")
     except OSError as error:
         raise from_os_error(error, f"write the SAE to {folder}") from error
@@ -109,6 +121,9 @@ def save_saelens(sae: SAE, folder: Path) -> None:
         UserError: The folder is not empty, or the disk is full or not writable.
     """
     config = sae.config
+    if isinstance(sae, LayeredSAE):
+        _save_layers(sae, folder)
+        return
     tensors, options = _stored(sae)
     write_saelens(
         folder,
@@ -122,6 +137,35 @@ def save_saelens(sae: SAE, folder: Path) -> None:
         apply_b_dec_to_input=config.apply_b_dec_to_input,
         normalize=options.pop("normalize_activations", config.normalize),
         options=options,
+    )
+
+
+def _save_layers(sae: LayeredSAE, folder: Path) -> None:
+    """Write a dictionary of several hook points, all of which go into the metadata; SAELens refuses its architecture."""
+    config, tensors = sae.config, sae.tensors()
+    dtype = _dtype(config.dtype, tensors)
+    known = facts(config)
+    places = {"reads": hooks_text(config.reads), "writes": hooks_text(config.writes)}
+    known[KEY] |= {name: text for name, text in places.items() if text}
+    _write(
+        folder,
+        {name: tensor.detach().to("cpu", getattr(torch, dtype)).contiguous() for name, tensor in tensors.items()},
+        {
+            "architecture": config.architecture,
+            "d_in": config.d_in,
+            "d_sae": config.d_sae,
+            "d_out": config.d_out,
+            "encoders": config.encoders,
+            "places": config.places,
+            **({} if config.k is None else {"k": config.k}),
+            "dtype": dtype,
+            "device": "cpu",
+            "apply_b_dec_to_input": False,
+            "normalize_activations": config.normalize,
+            "metadata": _about(
+                {"prepend_bos": config.prepend_bos, **known}, config.model_name, config.hook_point, config.hook_out
+            ),
+        },
     )
 
 

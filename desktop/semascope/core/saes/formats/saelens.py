@@ -28,6 +28,8 @@ from semascope.core.saes.formats.saelens_context import (
     mask_notes,
     places,
 )
+from semascope.core.saes.formats.saelens_layers import ARCHITECTURES as LAYERS
+from semascope.core.saes.formats.saelens_layers import describe_layers
 from semascope.core.saes.formats.saelens_weights import fold, fold_notes, tensor_table
 from semascope.core.saes.formats.temporal import PREDICTS, check_heads, check_layers, selected
 from semascope.core.saes.hooks import place_problems
@@ -59,6 +61,8 @@ def describe(folder: Folder) -> Layout:
     """One SAE of SAELens."""
     config = folder.json(CONFIG)
     about = Fields({**config.content, **config.section("metadata").content}, CONFIG)
+    if config.text("architecture") in LAYERS:
+        return describe_layers(folder, config, about, WEIGHTS, _STRUCTURE)
     header = folder.header(WEIGHTS)
     what = _architecture(config)
     tied = what.activation == "matching_pursuit" or (
