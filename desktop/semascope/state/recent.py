@@ -8,6 +8,7 @@ from pathlib import Path
 
 from semascope import paths
 from semascope.core.atomic import atomic_file
+from semascope.core.foreign.parts import is_there
 
 LONGEST = 12
 
@@ -33,7 +34,7 @@ class RecentList:
 
     def items(self) -> list[Recent]:
         """Those that are there now."""
-        return [item for item in self._items if Path(item.path).exists()]
+        return [item for item in self._items if is_there(Path(item.path))]
 
     def add(self, path: Path, kind: str) -> None:
         """Put a path first. That it can't be written down is no reason to stop anybody."""

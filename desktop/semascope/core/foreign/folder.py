@@ -16,6 +16,7 @@ from typing import TypeVar, cast
 from semascope.core.errors import UserError, from_os_error
 from semascope.core.foreign.fields import Fields
 from semascope.core.foreign.headers import TensorInfo, npz_header, safetensors_header
+from semascope.core.foreign.parts import part_of
 from semascope.core.foreign.settings import read_json, read_yaml
 from semascope.core.foreign.torch_files import TorchFile, torch_file
 
@@ -43,7 +44,7 @@ class Folder:
             UserError: There is nothing there, or it may not be read.
         """
         try:
-            path, self.part = _part_of(Path(os.path.abspath(path.expanduser())))
+            path, self.part = part_of(Path(os.path.abspath(path.expanduser())))
             mode = path.stat().st_mode
         except PermissionError as error:
             raise from_os_error(error, f"open {path}") from error
@@ -122,13 +123,6 @@ class Folder:
         if isinstance(found, UserError):
             raise UserError(found.sentence, found.hint) from found
         return cast("T", found)
-
-
-def _part_of(path: Path) -> tuple[Path, str]:
-    """A path and the part it names: of "samples.pt#hook" the file and "hook", unless there is something of that whole name."""
-    name, _, part = path.name.partition("#")
-    file = path.with_name(name) if name and part else path
-    return (file, part) if file is not path and file.is_file() and not path.exists() else (path, "")
 
 
 def _inside(real: Path, folder: Path) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from semascope import paths
+from semascope.core.foreign.parts import is_there
 from semascope.core.session.document import Kind, Reference
 
 _SCHEME = "demo:"
@@ -33,7 +34,7 @@ def locate(reference: Reference) -> Path | None:
 def present(reference: Reference) -> bool:
     """Whether something is where `reference` says."""
     place = locate(reference)
-    return place is not None and place.exists()
+    return place is not None and is_there(place)
 
 
 def refer_to(path: Path, sha256: str, name: str, kind: Kind) -> Reference:

@@ -18,7 +18,6 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Collection, Iterator, Mapping
-from typing import NamedTuple
 
 from semascope.core.errors import UserError
 from semascope.core.foreign.fields import Fields
@@ -27,6 +26,7 @@ from semascope.core.foreign.headers import TensorInfo
 from semascope.core.foreign.torch_files import TorchFile
 from semascope.core.saes.config import SAEConfig
 from semascope.core.saes.formats.architectures import architecture_name
+from semascope.core.saes.formats.dictionary_classes import CLASSES, DictionaryClass, classes_of
 from semascope.core.saes.formats.dictionary_places import places
 from semascope.core.saes.formats.layout import Family, Layout, Stored, Table, check_k, measure, stored_dtype
 from semascope.core.saes.formats.said import said_flag, said_number, said_section, said_text
@@ -36,7 +36,6 @@ from semascope.core.saes.formats.torch_weights import (
     header,
     last_match,
     one_of,
-    prefix_of,
     prefixed,
     turned_by_shape,
 )
@@ -45,53 +44,6 @@ from semascope.core.saes.hooks import place_problems
 CONFIG = "config.json"
 _FILE = r"ae(?:_\d{1,12})?\.pt"
 
-
-def _linear(b_dec: str, encoder_bias: str = "encoder.bias") -> Table:
-    """Tensors of modules: weights are (out, in)."""
-    return {
-        "W_enc": Stored("encoder.weight", ("m", "d_in")),
-        **({"b_enc": Stored(encoder_bias, ("m",))} if encoder_bias else {}),
-        "W_dec": Stored("decoder.weight", ("d_in", "m")),
-        "b_dec": Stored(b_dec, ("d_in",)),
-    }
-
-
-_GATES = {ours: Stored(name, ("m",)) for ours, name in
-          (("b_gate", "gate_bias"), ("r_mag", "r_mag"), ("b_mag", "mag_bias"))}  # fmt: skip
-_PLAIN: Table = {
-    "W_enc": Stored("W_enc", ("d_in", "m")),
-    "b_enc": Stored("b_enc", ("m",)),
-    "W_dec": Stored("W_dec", ("m", "d_in")),
-    "b_dec": Stored("b_dec", ("d_in",)),
-}
-
-
-class _Class(NamedTuple):
-    """One class of the library.
-
-    Attributes:
-        activation: One of `config.ACTIVATIONS`; "threshold" is a JumpReLU whose one threshold may be unset.
-        subtracts: Whether b_dec is subtracted first.
-        table: Its tensors.
-        others: Names of further tensors that tell it from other classes.
-    """
-
-    activation: str
-    subtracts: bool
-    table: Table
-    others: tuple[str, ...] = ()
-
-
-_CLASSES = {
-    "MatryoshkaBatchTopKSAE": _Class("threshold", True, _PLAIN, ("group_sizes",)),
-    "GatedAutoEncoder": _Class("gated", True, {**_linear("decoder_bias", ""), **_GATES}),
-    "JumpReluAutoEncoder": _Class("jumprelu", False, {**_PLAIN, "threshold": Stored("threshold", ("m",))}),
-    "BatchTopKSAE": _Class("threshold", True, _linear("b_dec")),
-    "AutoEncoderTopK": _Class("topk", True, _linear("b_dec")),
-    "AutoEncoder": _Class("relu", True, _linear("bias")),
-    "AutoEncoderNew": _Class("relu", False, _linear("decoder.bias")),
-}
-"""By name, those with more tensors of their own before those with fewer."""
 
 _SHARED = ("AutoEncoderNew", "JumpReluAutoEncoder")
 """Classes whose tensors have names that others use too: a file of any name and no settings may be something else."""
@@ -125,7 +77,7 @@ def describe(folder: Folder) -> Layout:
     settings, home = _settings(folder)
     trainer, buffer = said_section(settings, "trainer"), said_section(settings, "buffer")
     name, doubt = _class_name(trainer, classes, folder)
-    kind = _CLASSES[name]
+    kind = CLASSES[name]
     stored = folder.torch(file.name)
     activation, k, unset = _activation(kind, name, trainer, stored, file.prefix)
     table = prefixed(_with_threshold(kind, activation, tensors, file.prefix), file.prefix)
@@ -192,23 +144,12 @@ def _files(folder: Folder) -> list[_Candidate]:
     for name in candidates(folder, _FILE):
         tensors = header(folder, name)
         named = isinstance(trainer, dict) or re.fullmatch(_FILE, name) is not None
-        classes, prefix = _classes(tensors)
-        if not classes and said in _CLASSES and re.fullmatch(_FILE, name):
+        classes, prefix = classes_of(tensors)
+        if not classes and said in CLASSES and re.fullmatch(_FILE, name):
             classes = (said,)  # a damaged one; `describe` says what it lacks
         if classes and (named or classes[0] not in _SHARED):
             found.append((Found(name, prefix), tensors, classes))
     return found
-
-
-def _classes(tensors: Mapping[str, TensorInfo]) -> tuple[tuple[str, ...], str]:
-    """The classes that have exactly these tensors, and what stands before their names."""
-    for kind in _CLASSES.values():
-        wanted = [stored.name for stored in kind.table.values()] + list(kind.others)
-        prefix = prefix_of(tensors, wanted)
-        if prefix is not None and len(tensors[prefix + wanted[0]].shape) == 2:
-            alike = [other for other, its in _CLASSES.items() if (its.table, its.others) == (kind.table, kind.others)]
-            return tuple(alike), prefix
-    return (), ""
 
 
 def _settings(folder: Folder) -> tuple[Fields, Folder | None]:
@@ -232,10 +173,10 @@ def _said_class(trainer: Fields) -> str:
 def _class_name(trainer: Fields, classes: Collection[str], folder: Folder) -> tuple[str, list[str]]:
     """The library's class, and a sentence where it had to be guessed."""
     said = _said_class(trainer)
-    if said and said not in _CLASSES:
+    if said and said not in CLASSES:
         raise UserError(
             f"{CONFIG} says that this is a dictionary of the class “{said[:40]}”, which is not known.",
-            f"Classes that are: {', '.join(_CLASSES)}.",
+            f"Classes that are: {', '.join(CLASSES)}.",
         )
     if said:
         return said, []
@@ -256,7 +197,7 @@ def _class_name(trainer: Fields, classes: Collection[str], folder: Folder) -> tu
 
 
 def _activation(
-    kind: _Class, name: str, trainer: Fields, stored: TorchFile, prefix: str
+    kind: DictionaryClass, name: str, trainer: Fields, stored: TorchFile, prefix: str
 ) -> tuple[str, int | None, list[str]]:
     """The activation function, k where there is one, and a sentence where a threshold should be and is not."""
     if kind.activation not in ("threshold", "topk"):
@@ -283,7 +224,7 @@ def _activation(
     )
 
 
-def _with_threshold(kind: _Class, activation: str, tensors: Mapping[str, TensorInfo], prefix: str) -> Table:
+def _with_threshold(kind: DictionaryClass, activation: str, tensors: Mapping[str, TensorInfo], prefix: str) -> Table:
     if kind.activation != "threshold" or activation != "jumprelu":
         return kind.table
     axes = ("one",) * len(tensors[f"{prefix}threshold"].shape)

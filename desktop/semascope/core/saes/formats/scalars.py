@@ -18,7 +18,7 @@ def scalar(folder: Folder, file: str, name: str) -> float | None:
     if found is None or found.dtype not in DTYPES or found.shape not in ((), (1,)):
         return None
     if file.endswith(TORCH_FILES):
-        return float(folder.torch(file).read([name])[name])
+        return folder.torch(file).number(name)
     path = folder.file(file)
     try:
         if found.dtype == "BF16":  # which numpy has no numbers for
