@@ -72,6 +72,15 @@ def test_what_is_not_said_is_asked_for(tmp_path: Path) -> None:
     assert "hook point" in config.problems[0]
 
 
+@pytest.mark.parametrize(("name", "head"), [(NAME, None), ("gpt2-small_L5_H7_z_lr1", 7)])
+def test_without_settings_the_name_says_them(name: str, head: int | None, tmp_path: Path) -> None:
+    (saved(tmp_path, name) / f"{name}_cfg.json").unlink()
+    for path in (tmp_path, tmp_path / f"{name}.pt"):
+        config = describe(path).config
+        assert (str(config.hook_point), config.head, config.model_name) == ("attn_z.5", head, "gpt2-small")
+        assert config.problems == ()
+
+
 def test_pairs_are_members(tmp_path: Path) -> None:
     for layer in (2, 10):
         saved(tmp_path, f"gpt2-small_L{layer}_Hcat_z", act_name=f"blocks.{layer}.attn.hook_z")

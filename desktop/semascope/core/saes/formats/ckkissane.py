@@ -32,10 +32,17 @@ _SHORT = {"z": "attn.hook_z", "post": "mlp.hook_post", "pre": "mlp.hook_pre", "q
 """TransformerLens' short names of places, which `site` is one of."""
 
 
+_NAMED = re.compile(rf"(?P<model>.+?)_L(?P<layer>\d{{1,3}})_H(?:cat|\d{{1,3}})_(?P<site>{'|'.join(_SHORT)})(?:_|\.|$)")
+"""How the releases name their files: gpt2-small_L5_Hcat_z_lr1.20e-03_…"""
+
+
 def recognise(folder: Folder) -> str:
-    """A state dict and settings of the same name."""
+    """A state dict and settings of the same name, or a name that says the settings."""
     found = _files(folder)
-    return f"{found[0].name} and {_settings_name(found[0].name)}" if found else ""
+    if not found:
+        return ""
+    settings = _settings_name(found[0].name)
+    return f"{found[0].name} and {settings}" if settings in folder.names else found[0].name
 
 
 def members(folder: Folder) -> tuple[str, ...]:
@@ -49,7 +56,8 @@ def describe(folder: Folder) -> Layout:
     tensors = folder.header(name)
     table = turned_by_shape(prefixed(_TABLE, prefix), tensors)
     lengths = measure(tensors, table, name)
-    settings = folder.json(_settings_name(name))
+    beside = _settings_name(name) in folder.names
+    settings = folder.json(_settings_name(name)) if beside else _named(name)
     model = said_text(settings, "model_name") or _model_in(name)
     place = _place(settings, model)
     z = place.hook is not None and place.hook.site == "attn_z"
@@ -74,7 +82,7 @@ def describe(folder: Folder) -> Layout:
         problems=(*place_problems(place), *_problems(settings, lengths, _settings_name(name))),
     )
     path = folder.file(name)
-    return Layout(sae, path, (folder.file(_settings_name(name)), path), table)
+    return Layout(sae, path, (*((folder.file(_settings_name(name)),) if beside else ()), path), table)
 
 
 FAMILY = Family(
@@ -96,15 +104,23 @@ FAMILY = Family(
 )
 
 
+def _named(name: str) -> Fields:
+    """The settings that a file's name says, for one that lost those beside it."""
+    match = _NAMED.match(name)
+    site = match["site"] if match else ""
+    return Fields({"layer": int(match["layer"]), "site": site, "model_name": match["model"]} if match else {}, name)
+
+
 def _settings_name(name: str) -> str:
     return name.removesuffix(".pt") + _SETTINGS
 
 
 def _files(folder: Folder) -> list[Found]:
     chosen = folder.chosen.removesuffix(_SETTINGS).removesuffix(".pt") if folder.chosen else ""
-    stems = [chosen] if chosen else [n.removesuffix(_SETTINGS) for n in folder.names if n.endswith(_SETTINGS)]
+    stems = [chosen] if chosen else [name.removesuffix(".pt") for name in folder.names if name.endswith(".pt")]
     wanted = [stored.name for stored in _TABLE.values()]
-    names = [f"{stem}.pt" for stem in sorted(stems, key=natural) if folder.has(f"{stem}.pt", stem + _SETTINGS)]
+    pairs = [stem for stem in sorted(stems, key=natural) if stem + _SETTINGS in folder.names or _NAMED.match(stem)]
+    names = [f"{stem}.pt" for stem in pairs if f"{stem}.pt" in folder.names]
     found = ((name, prefix_of(header(folder, name), wanted)) for name in names)
     return [Found(name, prefix) for name, prefix in found if prefix is not None]
 
