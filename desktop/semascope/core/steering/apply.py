@@ -68,6 +68,7 @@ class Steering:
         self._reader: SAE | FittedSAE = sae  # until a model says in which form it gives its activations
         self._aimed: Tensor | None = None  # indices of the steered tokens of the coming pass; None: all of them
         self._read: Tensor | None = None
+        self._history = History()
         self._placed: PlacedEdits | None = None
 
     @property
@@ -109,8 +110,16 @@ class Steering:
                 hooks.enter_context(model.editing(hook, edit))
             yield
 
-    def aim(self, special: Sequence[bool], generated: Sequence[bool]) -> None:
-        """Say what each token of the next pass is: special or not, generated or of the prompt."""
+    def aim(self, special: Sequence[bool], generated: Sequence[bool], *, before: int = 0) -> None:
+        """Say what each token of the next pass is: special or not, generated or of the prompt.
+
+        Args:
+            special: Of each token.
+            generated: Of each token.
+            before: How many tokens of the same text the model's cache holds already.
+        """
+        if self.sae.sequential and self._needs_f:
+            self._history.continue_at(before)
         wanted = {"all": (True, True), "prompt": (True, False), "generated": (False, True)}[self.positions]
         rows = [
             row
@@ -128,9 +137,13 @@ class Steering:
 
     def delta(self, x: Tensor) -> Tensor:
         """What is added at the output for activations `x` (rows, d_in): float32 (rows, d_out)."""
+        return self._added(x, self._reader.encode_some(x, self._ids) if self._needs_f else None)
+
+    def _added(self, x: Tensor, f: Tensor | None) -> Tensor:
+        """The same, with the activations f of the edited features, shape (rows, k), where they are needed."""
         change = self._offset.expand(len(x), -1)
-        if self._needs_f:
-            change = change + self._gain * self._reader.encode_some(x, self._ids)
+        if f is not None:
+            change = change + self._gain * f
         directions = self._reader.directions(x, self._ids)  # (1, k, d_out), or (rows, k, d_out) where scaled per token
         if directions.shape[0] == 1:
             return self.turned(change @ directions[0])
@@ -139,6 +152,11 @@ class Steering:
     def turned(self, delta: Tensor) -> Tensor:
         """What is really added at one place where the edits would add `delta`, shape (…, d_out): the same."""
         return delta
+
+    def _known(self, read: Tensor) -> Tensor:
+        """The edited features' activations where each depends on all tokens before, shape (batch, tokens, k)."""
+        whole = self._history.with_new(read)
+        return self._reader.encode_some(whole, self._ids)[:, -read.shape[1] :]
 
     def _note(self, x: Tensor) -> None:
         """Keep what the SAE reads."""
@@ -149,11 +167,15 @@ class Steering:
         read, self._read = self._read, None
         if read is None:
             raise RuntimeError("the SAE's input was not seen before its output")
+        known = self._known(read) if self._reader.sequential and self._needs_f else None
         if self._aimed is not None and len(self._aimed) == 0:
             return None
         chosen = read if self._aimed is None else read[:, self._aimed]
         rows = chosen.reshape(-1, chosen.shape[-1])
-        delta = torch.cat([self.delta(part) for part in torch.split(rows, _ROWS)])
+        if known is None:
+            delta = torch.cat([self.delta(part) for part in torch.split(rows, _ROWS)])
+        else:
+            delta = self._added(rows, (known if self._aimed is None else known[:, self._aimed]).reshape(len(rows), -1))
         delta = delta.reshape(*chosen.shape[:-1], -1)
         if self._aimed is None:
             return (x.float() + delta).to(x.dtype)
@@ -168,3 +190,32 @@ def _hooks(sae: SAE) -> tuple[HookPoint, HookPoint]:
     if source is None:
         raise UserError("This SAE does not say which layer it belongs to.", "Name its hook point in its config.")
     return source, sae.config.hook_out or source
+
+
+class History:
+    """What an SAE whose features depend on the tokens before has read of a text, pass by pass."""
+
+    def __init__(self) -> None:
+        self._seen: Tensor | None = None  # (batch, tokens, d)
+        self._goes_on = False
+
+    def continue_at(self, before: int) -> None:
+        """The next pass goes on after `before` tokens; 0 begins another text, as does every pass that nothing is said of.
+
+        Raises:
+            UserError: Another number of tokens was seen.
+        """
+        if before and (self._seen is None or self._seen.shape[1] != before):
+            raise UserError(
+                "This SAE's features depend on all tokens before, and it has not seen those.",
+                "Generate from the start.",
+            )
+        self._goes_on = before > 0
+
+    def with_new(self, read: Tensor) -> Tensor:
+        """All that was read, shape (batch, tokens, d), the tokens of this pass at its end."""
+        whole = (
+            torch.cat((self._seen, read.detach()), dim=1) if self._goes_on and self._seen is not None else read.detach()
+        )
+        self._seen, self._goes_on = whole, False
+        return whole

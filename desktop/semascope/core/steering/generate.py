@@ -102,6 +102,7 @@ class Stream:
         self._random = torch.Generator().manual_seed(seed)
         self._text = _TextStream(model.codec)
         self._cache: Any = None
+        self._passed = 0  # tokens that the cache holds
         self._logits: Tensor | None = None  # (vocabulary,) after everything read so far; None: the last id is unread
 
     @property
@@ -150,9 +151,10 @@ class Stream:
         if self.steering is None:
             logits, self._cache = self.model.step(batch, self._cache)
         else:
-            self.steering.aim(special, [generated] * len(ids))
+            self.steering.aim(special, [generated] * len(ids), before=self._passed)
             with self.steering.attached(self.model):
                 logits, self._cache = self.model.step(batch, self._cache)
+        self._passed += len(ids)
         self._logits = logits[0].cpu()  # sampled on the CPU, so that a seed means the same on every device
 
 
