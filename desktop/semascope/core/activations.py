@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from semascope.core.saes.sae import SAE
 
 _CHUNK = 256  # tokens encoded at once: bounds the dense (tokens, features) block that most architectures make
+_DENSE = 1 << 28  # and the most values of such a block: a cross-layer transcoder has millions of features
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,7 +127,7 @@ def activations_of(
         norms = x.float().norm(dim=-1).cpu().numpy()
         rows, features, values = [], [], []
         some = None if asked is None else torch.tensor(asked, device=sae.device, dtype=torch.long)
-        step = len(x) if fitted.sequential else _CHUNK
+        step = len(x) if fitted.sequential else max(1, min(_CHUNK, _DENSE // sae.config.features))
         for start in range(0, len(x), step):
             part = x[start : start + step]
             f = fitted.encode(part) if some is None else fitted.encode_some(part, some)
