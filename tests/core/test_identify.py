@@ -12,12 +12,63 @@ from pathlib import Path
 
 import pytest
 
-from semascope.core.identify import identify
+from semascope.core.identify import fit_of, identify
+from semascope.core.models.hookpoint import parse_hooks
 from semascope.core.models.open import open_model
+from semascope.core.saes.reading import Reading
 from semascope.core.session.document import Session
 from semascope.core.session.file import SessionFile
 
 GOLDEN = Path(__file__).parents[1] / "golden"
+
+EXPECTED: dict[str, tuple[str, str, str | None]] = {
+    "apollo_e2e": ("apollo_e2e", "standard", "resid_pre.3"),
+    "circuit_tracer/clt_relu": ("circuit_tracer", "cross_layer_transcoder", "resid_mid.0-2"),
+    "circuit_tracer/plt_jumprelu": ("circuit_tracer", "jumprelu_transcoder_set", "mlp_in.0-2"),
+    "crosscoder_jkminder/crosscoder_l1": ("crosscoder", "crosscoder", None),
+    "dictionary_learning/batch_topk/resid_post_layer_3/trainer_0": ("dictionary_learning", "jumprelu", "resid_post.3"),
+    "dictionary_learning/jumprelu/resid_post_layer_3/trainer_0": ("dictionary_learning", "jumprelu", "resid_post.3"),
+    "dictionary_learning/standard/resid_post_layer_3/trainer_0": ("dictionary_learning", "standard", "resid_post.3"),
+    "dictionary_learning/top_k/resid_post_layer_3/trainer_0": ("dictionary_learning", "topk", "resid_post.3"),
+    "llama_scope_native_jumprelu/Llama3_1-8B-Base-L3R-8x": ("llama_scope", "jumprelu", "resid_post.3"),
+    "llamascopium/sae_topk": ("llamascopium", "topk", "resid_post.3"),
+    "openai_sparse_autoencoder/v5_topk": ("openai", "topk", None),
+    "releases/circuit_tracer_plt": ("circuit_tracer", "transcoder", "mlp_in.3"),
+    "releases/gemma_scope_2_1b_pt/attn_out_all/layer_3_width_16k_l0_small": ("gemma_scope_2", "jumprelu", "attn_z.3"),
+    "releases/gemma_scope_2_1b_pt/resid_post/layer_3_width_16k_l0_small": ("gemma_scope_2", "jumprelu", "resid_post.3"),
+    "releases/gemma_scope_2_1b_pt/transcoder_all/layer_3_width_16k_l0_small_affine": (
+        "gemma_scope_2", "jumprelu_skip_transcoder", "mlp_in.3",
+    ),
+    "releases/gemma_scope_2b_pt_res/layer_3/width_16k/average_l0_30": ("gemma_scope_1", "jumprelu", "resid_post.3"),
+    "releases/llama_scope/Llama3_1-8B-Base-L3R-8x": ("llama_scope", "jumprelu", "resid_post.3"),
+    "releases/qwen_scope_SAE-Res-Qwen3-1.7B-Base-W32K-L0_8": ("qwen_scope", "topk", "resid_post.3"),
+    "saev/schema5_relu": ("saev", "standard", None),
+    "saev/v0.1_preschema": ("saev", "standard", None),
+    "sparsify/topk/layers.3": ("sparsify", "topk", "resid_post.3"),
+    "sparsify/transcoder/layers.3.mlp": ("sparsify", "topk_transcoder", "mlp_in.3"),
+    **{
+        f"sae_lens/{name}": ("saelens", architecture, "resid_post.3")
+        for name, architecture in {
+            "batchtopk_trained": "jumprelu", "gated": "gated", "jumprelu": "jumprelu",
+            "matching_pursuit": "matching_pursuit", "matryoshka_batchtopk_trained": "jumprelu", "standard": "standard",
+            "standard_bf16": "standard", "standard_constant_norm_rescale": "standard", "standard_layer_norm": "standard",
+            "temporal": "temporal", "topk": "topk", "topk_rescale_by_decoder_norm": "topk", "topk_trained": "topk",
+        }.items()
+    },
+    "sae_lens/standard_hook_z": ("saelens", "standard", "attn_z.3"),
+    **{
+        f"sae_lens/{name}": ("saelens", name, "mlp_in.3")
+        for name in ("transcoder", "skip_transcoder", "jumprelu_transcoder")
+    },
+    **{
+        f"sae_lens_legacy/v4.4.5/{name}": ("saelens", architecture, "resid_pre.3")
+        for name, architecture in {
+            "gated": "gated", "jumprelu": "jumprelu", "layer_norm_topk": "topk", "standard": "standard",
+            "topk_via_activation_fn": "topk",
+        }.items()
+    },
+}  # fmt: skip
+"""Format, architecture and hook point of every fixture, by what its makers say of it; None where no file says it."""
 
 
 def model_folder(folder: Path, **config: object) -> Path:
@@ -114,18 +165,73 @@ class TestSAEs:
             "architecture": "jumprelu_transcoder", "hook_point": "mlp_in.3", "hook_out": "mlp_out.3",
             "d_in": 16, "d_out": 12, "d_sae": 64,
         }  # fmt: skip
-        assert found["recognised_by"] == "cfg.json and sae_weights.safetensors"
+        assert found["why"] == found["recognised_by"] == "cfg.json and sae_weights.safetensors"
         json.dumps(found)
 
-    def test_a_release_that_is_not_read_yet(self) -> None:
-        found = identify(GOLDEN / "openai_sparse_autoencoder/v5_topk/6.pt")
-        assert (found.kind, found.format, found.details["d_sae"]) == ("sae", "openai", None)
-        assert "not read yet" in found.problems[0]
+    @pytest.mark.parametrize(("name", "expected"), EXPECTED.items())
+    def test_every_fixture(self, name: str, expected: tuple[str, str, str | None]) -> None:
+        """Format, architecture and hook point, by the files and their path alone."""
+        found = identify(GOLDEN / name).as_json()
+        assert found["kind"] == "sae"
+        assert (found["format"], found["architecture"], found["hook_point"]) == expected
+        assert ("hook_point" in found["asks"]) == (expected[2] is None)
+        assert bool(found["problems"]) == (expected[2] is None)
+        assert found["d_sae"] == 64
+        assert found["why"]
+        json.dumps(found, allow_nan=False)
 
-    def test_a_folder_of_many_lists_them(self) -> None:
-        found = identify(GOLDEN / "sae_lens_legacy")
-        assert found.kind == "unknown"
-        assert len(found.details["within"]) == 5
+    def test_all_fixtures_are_among_them(self) -> None:
+        assert {path.parent.relative_to(GOLDEN).as_posix() for path in GOLDEN.rglob("golden_io.npz")} == set(EXPECTED)
+
+    def test_what_was_understood(self) -> None:
+        found = identify(GOLDEN / "circuit_tracer/plt_jumprelu").as_json()
+        assert found["dictionary"] == "transcoder_set"
+        assert found["hook_points"] == ["mlp_in.0", "mlp_in.1", "mlp_in.2"]
+        assert found["hook_points_out"] == ["mlp_out.0", "mlp_out.1", "mlp_out.2"]
+        assert (found["encoders"], found["d_sae"], found["features"]) == (3, 64, 192)
+        assert (found["mask"], found["mask_first"]) == ("the first position", 1)
+        assert found["threshold"] == "one for each feature"
+        assert found["bos"] == "a BOS before each text"
+        assert len(found["members"]) == 3
+        assert found["memory"].keys() == {"float32", "bfloat16", "mapped"}
+
+    def test_units_of_a_scaled_one(self) -> None:
+        units = identify(GOLDEN / "sae_lens/standard_layer_norm").as_json()["units"]
+        assert "divided by its own standard deviation" in units
+        legacy = identify(GOLDEN / "apollo_e2e").as_json()
+        assert legacy["processing"] == "folded"
+        assert "centred" in legacy["units"]
+
+    def test_a_folder_of_many_is_a_release(self) -> None:
+        found = identify(GOLDEN / "sae_lens_legacy").as_json()
+        assert found["kind"] == "unknown"
+        assert len(found["within"]) == len(found["release"]) == 5
+        assert {each["place"][0] for each in found["release"]} == {"v4.4.5"}
+        assert all(each["hook_point"] == "resid_pre.3" and each["d_sae"] == 64 for each in found["release"])
+
+    def test_files_of_one_folder_are_a_release_too(self, tmp_path: Path) -> None:
+        folder = tmp_path / "resid_post_mlp" / "autoencoders"
+        folder.mkdir(parents=True)
+        for layer in (2, 10):
+            shutil.copy(GOLDEN / "openai_sparse_autoencoder/v5_topk/6.pt", folder / f"{layer}.pt")
+        found = identify(folder).as_json()
+        assert (found["kind"], found["format"], found["d_sae"]) == ("sae", "openai", None)
+        assert "2 SAEs" in found["problems"][0]
+        assert [each["hook_point"] for each in found["release"]] == ["resid_post.2", "resid_post.10"]
+        assert identify(folder / "10.pt").details["hook_point"] == "resid_post.10"
+
+    def test_a_release_as_large_as_asked_for(self, tmp_path: Path) -> None:
+        for layer in range(12):
+            shutil.copytree(GOLDEN / "sae_lens/standard", tmp_path / f"layer_{layer}")
+        assert len(identify(tmp_path).details["release"]) == 12
+        assert len(identify(tmp_path, folders=5).details["release"]) == 4  # and the folder itself
+
+    def test_a_gemma_scope_file_alone(self, tmp_path: Path) -> None:
+        source = GOLDEN / "releases/gemma_scope_2b_pt_res/layer_3/width_16k/average_l0_30/params.npz"
+        shutil.copy(source, tmp_path)
+        found = identify(tmp_path / "params.npz").as_json()
+        assert (found["hook_point"], found["asks"]) == (None, ["hook_point"])
+        assert "for instance" in found["problems"][0]
 
     def test_a_large_one_is_instant(self, tmp_path: Path) -> None:
         shutil.copy(GOLDEN / "sae_lens/standard/cfg.json", tmp_path)
@@ -144,6 +250,37 @@ class TestSAEs:
         found = identify(tmp_path)
         assert found.details["d_sae"] == features
         assert time.monotonic() - began < 0.5
+
+
+class TestFit:
+    def test_by_settings_alone(self, tmp_path: Path) -> None:
+        right = model_folder(tmp_path / "tiny", num_hidden_layers=4, hidden_size=16)
+        narrow = model_folder(tmp_path / "narrow", num_hidden_layers=4, hidden_size=8)
+        shallow = model_folder(tmp_path / "shallow", num_hidden_layers=3, hidden_size=16)
+        one = identify(GOLDEN / "sae_lens/standard")
+        assert fit_of(one, identify(right)) == {"model": str(right), "fits": True, "problems": [], "remarks": []}
+        assert "width 16; narrow has 8 at resid_post.3" in fit_of(one, identify(narrow))["problems"][0]
+        assert "layer 3; the layers of shallow are 0 to 2" in fit_of(one, identify(shallow))["problems"][0]
+
+    def test_another_model_of_the_same_shape_is_remarked(self, tmp_path: Path) -> None:
+        other = model_folder(tmp_path / "other", num_hidden_layers=4, hidden_size=16)
+        found = fit_of(identify(GOLDEN / "sae_lens/standard"), identify(other))
+        assert found["fits"]
+        assert found["remarks"] == ["By its files it was made for tiny, and this is other."]
+
+    def test_one_without_a_hook_point_fits_nothing_until_it_is_given(self, tmp_path: Path) -> None:
+        model = identify(model_folder(tmp_path / "gpt2", num_hidden_layers=12, hidden_size=16))
+        one = identify(GOLDEN / "openai_sparse_autoencoder/v5_topk")
+        assert "hook point" in fit_of(one, model)["problems"][0]
+        assert fit_of(one, model, Reading(hooks=parse_hooks("resid_post.6")))["fits"]
+
+    def test_a_damaged_one_fits_nothing(self, tmp_path: Path) -> None:
+        shutil.copytree(GOLDEN / "sae_lens/standard", tmp_path / "s")
+        (tmp_path / "s" / "cfg.json").write_text("{")
+        model = model_folder(tmp_path / "tiny", num_hidden_layers=4, hidden_size=16)
+        found = fit_of(identify(tmp_path / "s"), identify(model))
+        assert not found["fits"]
+        assert found["problems"]
 
 
 class TestOthers:

@@ -38,8 +38,25 @@ def add_model(parser: argparse.ArgumentParser) -> None:
 
 
 def add_sae(parser: argparse.ArgumentParser) -> None:
-    """--sae."""
+    """--sae, and how it is read."""
     parser.add_argument("--sae", required=True, metavar="S", help="an SAE of this model")
+    add_reading(parser)
+
+
+def add_reading(parser: argparse.ArgumentParser) -> None:
+    """How an SAE is read, where its files don't say or say wrongly: --hook, --processing …"""
+    group = parser.add_argument_group("reading an SAE otherwise than its files say")
+    group.add_argument("--hook", metavar="H", help="where it reads, such as resid_post.15, or mlp_in.0-25")
+    group.add_argument("--hook-out", metavar="H", help="where a transcoder writes")
+    group.add_argument("--processing", choices=("raw", "centred", "folded"), help="in what form it takes activations")
+    group.add_argument("--input-scale", type=float, metavar="X", help="multiply activations by this first")
+    group.add_argument(
+        "--normalize",
+        choices=("none", "expected_average_only_in", "constant_norm_rescale", "layer_norm"),
+        help="what is done to each activation first",
+    )
+    group.add_argument("--sae-dtype", metavar="T", help="what the SAE computes in: fp32 (the default), bf16 or fp16")
+    group.add_argument("--mapped", action="store_true", default=None, help="leave the SAE's matrices in their file")
 
 
 def at_least(least: int) -> Callable[[str], int]:

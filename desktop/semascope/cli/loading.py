@@ -6,10 +6,12 @@ import argparse
 import contextlib
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from semascope.core.models.model import LanguageModel
+    from semascope.core.saes.reading import Reading
     from semascope.core.saes.sae import SAE
 
 
@@ -25,13 +27,36 @@ def load_pair(args: argparse.Namespace) -> tuple[LanguageModel, SAE]:
     """The model, and the SAE of --sae on its device, made sure of that they fit."""
     from semascope.core.fit import fit
 
-    with _waiting("loading PyTorch and the SAE"):
-        from semascope.core.saes import open_sae
-
-        sae = open_sae(args.sae)  # first: it is the smaller one, and the likelier to be wrong
+    sae = load_sae(args.sae, args)  # first: it is the smaller one, and the likelier to be wrong
     model = load_model(args)
     fit(model, sae)
-    return model, sae if model.device == sae.device else open_sae(args.sae, device=str(model.device))
+    return model, sae if model.device == sae.device else load_sae(args.sae, args, str(model.device))
+
+
+def load_sae(path: str | Path, args: argparse.Namespace, device: str | None = None) -> SAE:
+    """An SAE, read as the options say (`command.add_reading`)."""
+    with _waiting("loading PyTorch and the SAE"):
+        from semascope.core.saes.opening import open_sae
+
+        return open_sae(path, device, args.sae_dtype, mapped=args.mapped, reading=reading_of(args))
+
+
+def reading_of(args: argparse.Namespace) -> Reading:
+    """The reading of --hook, --hook-out, --processing, --input-scale and --normalize.
+
+    Raises:
+        UserError: They name no place, or the scale is none.
+    """
+    from semascope.core.models.hookpoint import parse_hooks
+    from semascope.core.saes.reading import Reading
+
+    return Reading(
+        parse_hooks(args.hook) if args.hook else (),
+        parse_hooks(args.hook_out) if args.hook_out else (),
+        args.processing,
+        args.input_scale,
+        args.normalize,
+    )
 
 
 @contextlib.contextmanager

@@ -37,6 +37,19 @@ def visible(token: str) -> str:
     return "".join(c if c.isprintable() else "�" for c in shown)
 
 
+def harmless(text: str) -> str:
+    """A text that may come from a stranger's file or file name, on one line: nothing that moves the cursor of a terminal."""
+    return "".join(c if c.isprintable() else "�" for c in text)
+
+
+def print_facts(facts: Iterable[tuple[str, object]]) -> None:
+    """Names and values below a heading, the names ending at one column."""
+    rows = [(name, harmless(str(value))) for name, value in facts]
+    width = max((len(name) for name, _ in rows), default=0)
+    for name, value in rows:
+        print(f"  {name:>{width}}: {value}")
+
+
 def with_progress(job: Generator[Progress, None, T], what: str) -> T:
     """Drive a long job to its end, telling where it is on stderr; Ctrl+C closes it."""
     line = ProgressLine(what)

@@ -7,7 +7,7 @@ anything a path can hold. Knows how each kind is recognised (`saes.formats.detec
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -23,13 +23,19 @@ from semascope.core.models.describe import (
     is_model_folder,
 )
 from semascope.core.saes.config import SAEConfig
-from semascope.core.saes.formats.detect import Detected, detect, refusal, saes_within
+from semascope.core.saes.fit import fits, other_model, stream_widths
+from semascope.core.saes.formats.detect import Detected, detect, refusal
+from semascope.core.saes.reading import Reading
+from semascope.core.saes.release import Found, described, scan
+from semascope.core.saes.understood import asked_by, understood
 from semascope.core.session.file import APPLICATION_ID
 
 Kind = Literal["model", "sae", "harvest", "session", "unknown"]
 
 _HARVEST_FILE = "harvest.json"
 _SQLITE = b"SQLite format 3\0"
+_FEW_FOLDERS = 400
+_ANY = 1 << 10  # blocks of an image tower, where the settings only say that there is one
 
 
 @dataclass(frozen=True)
@@ -42,6 +48,7 @@ class Identified:
         format: How it is stored ("saelens", "transformers", "gguf", …), or "".
         problems: Sentences: what is wrong with it, or why it is nothing we open.
         details: What else the headers say, in JSON's types.
+        config: Of an SAE that can be described, its settings.
     """
 
     path: Path
@@ -49,6 +56,7 @@ class Identified:
     format: str = ""
     problems: tuple[str, ...] = ()
     details: Mapping[str, Any] = field(default_factory=dict)
+    config: SAEConfig | None = None
 
     def as_json(self) -> dict[str, Any]:
         """One entry of `semascope identify --json`."""
@@ -61,12 +69,17 @@ class Identified:
         }
 
 
-def identify(path: str | os.PathLike[str]) -> Identified:
-    """What `path` holds; wrong and broken things too are an answer, not an error."""
+def identify(path: str | os.PathLike[str], *, folders: int = _FEW_FOLDERS) -> Identified:
+    """What `path` holds; wrong and broken things too are an answer, not an error.
+
+    Args:
+        path: A file or folder.
+        folders: How many folders of a release to look into, at most.
+    """
     path = Path(path)
     try:
         folder = Folder(path)
-        return _file(path, folder) if folder.chosen is not None else _folder(path, folder)
+        return _file(path, folder) if folder.chosen is not None else _folder(path, folder, folders)
     except UserError as error:
         return Identified(path, "unknown", problems=(str(error),))
 
@@ -90,52 +103,98 @@ def _file_problem(path: Path, folder: Folder) -> str:
     return f"{path.name} is not a model, an SAE, a harvest or a session."
 
 
-def _folder(path: Path, folder: Folder) -> Identified:
+def _folder(path: Path, folder: Folder, folders: int) -> Identified:
     """What a folder is."""
     if not folder.names:
         return Identified(path, "unknown", problems=(f"{path} is an empty folder.",))
     if _HARVEST_FILE in folder.names:
         return _harvest(path, folder)
-    detected = detect(path)
+    model = is_model_folder(folder)
+    try:
+        detected = detect(path)
+    except UserError:
+        if not model:
+            raise
+        detected = None  # its weights are damaged, which its description says
     if detected is not None:
         return _sae(path, detected)
-    if is_model_folder(folder):
+    if model:
         return _model(path, "transformers", describe_folder(folder))
-    within = list(saes_within(folder))
+    found = _release(folder, folders)
+    within = [each.path for each in found]
     problem = str(refusal(folder, within)) if within else f"{path} is not a model, an SAE, a harvest or a session."
-    listed = {"within": [str(place) for place in within]} if within else {}
-    return Identified(path, "unknown", problems=(problem,), details=listed)
+    return Identified(path, "unknown", problems=(problem,), details=_listed(found) if found else {})
+
+
+def _release(folder: Folder, folders: int) -> list[Found]:
+    """The SAEs in and below a folder; of a release that is larger than was asked for, the first."""
+    found, looked = [], 0
+    for each in scan(folder.path):
+        if each is not None:
+            found.append(each)
+        else:
+            looked += 1
+            if looked >= folders:
+                break
+    return found
+
+
+def _listed(found: Sequence[Found]) -> dict[str, Any]:
+    """A release in JSON's types."""
+    return {
+        "within": [str(each.path) for each in found],
+        "release": [
+            {
+                "path": str(each.path),
+                "place": list(each.place),
+                "format": each.format,
+                "architecture": each.architecture or None,
+                "hook_point": each.hook_point or None,
+                "hook_out": each.hook_out or None,
+                "d_in": each.width or None,
+                "features": each.features or None,
+                "d_sae": each.d_sae or None,
+                "l0": each.l0,
+                "problem": each.problem or None,
+            }
+            for each in found
+        ],
+    }
 
 
 def _sae(path: Path, detected: Detected) -> Identified:
-    """An SAE, or a release that is known and not read, or a damaged one."""
+    """An SAE, or a damaged one, or a folder of several; of those that are one thing together, its members too."""
+    why = {"why": detected.why, "recognised_by": detected.why}
+    several = _listed([described(detected.folder.path, one) for one in detected.members]) if detected.members else {}
+    members = {"members": [str(member) for member in detected.members]} if detected.members else {}
     try:
-        config = detected.describe().config
+        layout = detected.describe()
     except UserError as error:
         unknown = dict.fromkeys(("architecture", "hook_point", "d_in", "d_sae"))
-        details = {**unknown, "recognised_by": detected.why}
+        details = {**unknown, "asks": list(asked_by(str(error))), **why, **several}
         return Identified(path, "sae", detected.family.name, (str(error),), details)
-    details = {**_sae_details(config), "recognised_by": detected.why}
-    return Identified(path, "sae", config.format, config.problems, details)
+    details = {**understood(layout), "title": detected.family.title, **why, **members}
+    return Identified(path, "sae", layout.config.format, layout.config.problems, details, layout.config)
 
 
-def _sae_details(config: SAEConfig) -> dict[str, Any]:
-    return {
-        "architecture": config.architecture,
-        "hook_point": str(config.hook_point) if config.hook_point else None,
-        "hook_out": str(config.hook_out) if config.hook_out else None,
-        "d_in": config.d_in,
-        "d_out": config.d_out,
-        "d_sae": config.d_sae,
-        "activation": config.activation,
-        "k": config.k,
-        "normalize": config.normalize,
-        "apply_b_dec_to_input": config.apply_b_dec_to_input,
-        "skip": config.skip,
-        "prepend_bos": config.prepend_bos,
-        "dtype": config.dtype,
-        "model_name": config.model_name,
-    }
+def fit_of(found: Identified, model: Identified, reading: Reading | None = None) -> dict[str, Any]:
+    """Whether an SAE, perhaps read otherwise than its files say, fits a model, by their settings alone; neither is loaded.
+
+    Returns:
+        `model`: its path; `fits`; `problems`: why not; `remarks`: what else to know.
+    """
+    layers, width = model.details.get("layers"), model.details.get("d_model")
+    if found.config is None or not isinstance(layers, int) or not isinstance(width, int):
+        problems = (
+            [] if found.config is None else ["How many layers this model has, and of which width, it doesn't say."]
+        )
+        return {"model": str(model.path), "fits": False, "problems": [*found.problems, *problems], "remarks": []}
+    name = model.path.expanduser().absolute().name
+    images = _ANY if model.details.get("multimodal") else 0
+    config = reading.apply(found.config) if reading else found.config
+    problems = fits(config, layers, stream_widths(width), name, images)
+    remark = other_model(found.config, (name, str(model.details.get("model_name") or "")))
+    return {"model": str(model.path), "fits": not problems, "problems": problems, "remarks": [remark] if remark else []}
 
 
 def _model(path: Path, kind: str, model: ModelDescription) -> Identified:

@@ -7,7 +7,6 @@ tried, about ten at one place. Imports no torch.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -24,8 +23,6 @@ _AROUND = ("resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out", "mlp_i
 """Sites of one layer that a dictionary of the residual stream's width may belong to, in the order of trying."""
 _MLP_INPUTS = ("mlp_in", "mlp_norm", "resid_mid", "resid_pre")
 _MLP_OUTPUTS = ("mlp_out", "mlp_raw")
-
-_SAME_SCALE = 0.02  # factors nearer to 1 change nothing worth telling
 
 
 @dataclass(frozen=True)
@@ -56,11 +53,10 @@ def readings(config: SAEConfig, model: LanguageModel, natural: float) -> Iterato
     Args:
         config: The SAE as it is read now.
         model: The model.
-        natural: √d / mean‖x‖ there, the factor that brings activations to the norm √d, as training does.
+        natural: √d / mean‖x‖ there, the factor that brings activations to the norm √d, as training does; 1 for about 1.
     """
     scales = [1.0] * (config.scale != 1.0)
-    if abs(math.log(natural)) > _SAME_SCALE:
-        scales += [natural, 1 / natural]
+    scales += [natural, float(f"{1 / natural:.3g}")] * (natural != 1.0)
     for form in forms(config, model):
         changed = Reading(processing=form if form != config.processing else None)
         if changed:

@@ -43,6 +43,7 @@ _WORK, _WORK_ON_DEVICE = 4e11, 4e14  # multiplications for the first measurement
 _FEWEST = 256
 _STEP, _STEPS = 2 ** (1 / 3), 4  # the search for a scale: so many steps to either side, then three times finer
 
+_SAME_SCALE = 0.02  # a factor nearer to 1 than this changes nothing worth telling
 _AS_GOOD = 0.01  # explained variance; chance moves it as much
 _REPORTED = 24
 
@@ -236,7 +237,8 @@ class _SelfCheck:
         if fitted.config.processing != "raw":
             x = x - x.mean(dim=-1, keepdim=True)
         norm = float(x.norm(dim=-1).mean()) if len(rows) else math.nan
-        return x.shape[-1] ** 0.5 / norm if math.isfinite(norm) and norm > 0 else 1.0
+        natural = x.shape[-1] ** 0.5 / norm if math.isfinite(norm) and norm > 0 else 1.0
+        return _rounded(natural) if abs(math.log(natural)) > _SAME_SCALE else 1.0
 
     def _best_scale(self, start: _Tried, sample: Sample) -> Job[_Tried]:
         """The scale near `start`'s that explains most: the text its makers took it from was another."""
@@ -275,7 +277,8 @@ class _SelfCheck:
             ways = [Reading()]
             if best is not None:
                 ways += [replace(best, hooks=(), hooks_out=())]
-                ways += [Reading(scale=_rounded(self._natural_scale(self._fitted(there), sample)))]
+                natural = self._natural_scale(self._fitted(there), sample)
+                ways += [Reading(scale=natural)] if natural != 1.0 else []
             combined += [merged(there, way) for way in dict.fromkeys(ways)]
         return (yield from self._try_all(combined, sample, most))
 

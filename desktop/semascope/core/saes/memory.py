@@ -26,3 +26,20 @@ def parameters(config: SAEConfig) -> int:
 def bytes_needed(config: SAEConfig, dtype: str = "float32") -> int:
     """Memory an SAE takes once it is open with its weights as `dtype`."""
     return parameters(config) * BYTES[dtype]
+
+
+_BLOCKS = 256 << 20
+"""What a mapped SAE has in memory of its matrices at once."""
+
+
+def bytes_mapped(config: SAEConfig) -> int:
+    """Memory an SAE takes with encoder and decoder left in their file: its vectors, and a block of each matrix."""
+    skip = config.d_in * config.d_out * config.encoders if config.skip else 0
+    vectors = 3 * config.features + config.d_in * config.places + config.d_out * max(1, len(config.writes))
+    return 4 * (vectors + skip) + min(_BLOCKS, bytes_needed(config))
+
+
+def choices(config: SAEConfig, mappable: bool) -> dict[str, int]:
+    """Bytes of memory by how it may be opened: "float32", "bfloat16" and, where the format allows it, "mapped"."""
+    found = {dtype: bytes_needed(config, dtype) for dtype in ("float32", "bfloat16")}
+    return found | ({"mapped": bytes_mapped(config)} if mappable else {})
