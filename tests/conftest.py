@@ -83,7 +83,22 @@ def small_corpus_path() -> Path:
 
 @pytest.fixture(scope="session")
 def small_sae_path(demo_model_path: Path, small_corpus_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A JumpReLU SAE of 512 features at `resid_post.15`, as a SAELens folder, made from real activations.
+    """A JumpReLU SAE of 512 features at `resid_post.15`, as a SAELens folder: see `_make_sae`."""
+    folder = tmp_path_factory.mktemp("sae") / "small"
+    _make_sae(folder, demo_model_path, small_corpus_path, HOOK, FEATURES)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def early_sae_path(demo_model_path: Path, small_corpus_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Another, of 256 features at `resid_post.7`."""
+    folder = tmp_path_factory.mktemp("sae") / "early"
+    _make_sae(folder, demo_model_path, small_corpus_path, "resid_post.7", FEATURES // 2)
+    return folder
+
+
+def _make_sae(folder: Path, model_path: Path, corpus: Path, place: str, features: int) -> None:
+    """Make an SAE from real activations.
 
     Each decoder row points from the mean residual to that of one token of the small corpus, the encoder is its transpose,
     and each threshold lets through 2 % of the tokens: enough for features that mean something, with no training.
@@ -96,22 +111,21 @@ def small_sae_path(demo_model_path: Path, small_corpus_path: Path, tmp_path_fact
     from semascope.core.models.open import open_model
     from semascope.core.saes.save import write_saelens
 
-    model = open_model(demo_model_path, device="cpu", dtype="fp32")
-    hook = HookPoint.parse(HOOK)
-    contexts = cut_contexts(read_documents([small_corpus_path]), model.codec, 128, prepend_bos=False)
+    model = open_model(model_path, device="cpu", dtype="fp32")
+    hook = HookPoint.parse(place)
+    contexts = cut_contexts(read_documents([corpus]), model.codec, 128, prepend_bos=False)
     # The first token of a context is an attention sink, twenty times longer than the others: left out.
     tokens = [model.run_to(hook, torch.from_numpy(c.ids).long()[None])[0, 1:].float() for c in contexts]
     x = torch.cat(tokens)
     mean = x.mean(0)
-    chosen = torch.linspace(0, len(x) - 1, FEATURES).long()
+    chosen = torch.linspace(0, len(x) - 1, features).long()
     decoder = torch.nn.functional.normalize(x[chosen] - mean, dim=1)
     before = (x - mean) @ decoder.T
-    folder = tmp_path_factory.mktemp("sae") / "small"
     write_saelens(
         folder,
         {
             "W_enc": decoder.T,
-            "b_enc": torch.zeros(FEATURES),
+            "b_enc": torch.zeros(features),
             "W_dec": decoder,
             "b_dec": mean,
             "threshold": before.quantile(1 - DENSITY, dim=0).clamp(min=0),
@@ -121,7 +135,6 @@ def small_sae_path(demo_model_path: Path, small_corpus_path: Path, tmp_path_fact
         model_name=model.name,
         metadata={"prepend_bos": False, "context_size": 128},
     )
-    return folder
 
 
 @pytest.fixture(scope="session")
@@ -132,12 +145,29 @@ def small_harvest_path(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
     """A real harvest of the small corpus with the small SAE."""
+    folder = tmp_path_factory.mktemp("harvest") / "small"
+    _make_harvest(folder, demo_model_path, small_sae_path, small_corpus_path)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def early_harvest_path(
+    demo_model_path: Path,
+    early_sae_path: Path,
+    small_corpus_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
+    """A real harvest of the small corpus with the early SAE."""
+    folder = tmp_path_factory.mktemp("harvest") / "early"
+    _make_harvest(folder, demo_model_path, early_sae_path, small_corpus_path)
+    return folder
+
+
+def _make_harvest(folder: Path, model_path: Path, sae_path: Path, corpus: Path) -> None:
     from semascope.core.harvest.run import harvest
     from semascope.core.models.open import open_model
     from semascope.core.progress import drive
     from semascope.core.saes import open_sae
 
-    model = open_model(demo_model_path, device="cpu")
-    folder = tmp_path_factory.mktemp("harvest") / "small"
-    drive(harvest(model, open_sae(small_sae_path, device="cpu"), [small_corpus_path], folder))
-    return folder
+    model = open_model(model_path, device="cpu")
+    drive(harvest(model, open_sae(sae_path, device="cpu"), [corpus], folder))
