@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from semascope.core.foreign.fields import Fields
 from semascope.core.saes.config import Processing, SAEConfig
-from semascope.core.saes.hooks import Place, from_module_side, from_transformer_lens
+from semascope.core.saes.hooks import Place, from_module, from_module_side, from_transformer_lens
 
 _GPT2 = re.compile(r"(?:openai-community/)?(?:gpt2(?:-\w+)?|distilgpt2)")
 _MIXED = "refactor_factored_attn_matrices"
@@ -34,6 +34,8 @@ def _place(about: Fields, lens_name: str, module_name: str) -> Place:
     place = from_transformer_lens(lens_name, about.text("model_name"))
     if module_name and (place.hook is None or lens_name.endswith(".hook_mlp_in")):
         by_module = from_module_side(module_name, about.text("model_name"))
+        if by_module.hook is None:  # a path without a side means the module's output
+            by_module = from_module(module_name, "output", about.text("model_name"))
         return by_module if by_module.hook else place
     return place
 
