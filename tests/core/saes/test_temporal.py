@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from semascope.core.errors import UserError
 from semascope.core.saes import open_sae
 from semascope.core.saes.formats.detect import describe
+from semascope.core.saes.memory import parameters
 from tests.core.saes.changes import D, M, changed, close, draw, read, retensored
 from tests.core.saes.golden import GOLDEN, load
 
@@ -161,3 +162,11 @@ def test_what_is_unsaid(tmp_path: Path) -> None:
     assert "hook point" in problems[0]
     assert "scaling_factor" in problems[1]
     assert json.dumps(dict(read(folder).metadata))
+
+
+def test_memory_counts_the_attention(tmp_path: Path) -> None:
+    """Which is larger than the dictionary."""
+    from_authors = read(write(tmp_path / "layer_3", tensors()))
+    assert from_authors.temporal is not None
+    assert from_authors.temporal.weights == 2 * (2 * 16 * M + 2 * M * M)
+    assert parameters(from_authors) > from_authors.temporal.weights + 2 * M * D

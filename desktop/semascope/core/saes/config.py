@@ -50,11 +50,13 @@ class Temporal:
         heads: Heads of its attention.
         factor: Activations are multiplied by this first, what is decoded is divided by it.
         tied: Whether the encoder is the decoder transposed, and not stored.
+        weights: How many numbers the matrices of its attention have.
     """
 
     heads: int
     factor: float
     tied: bool
+    weights: int = 0
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from semascope.core.saes.config import SAEConfig
+from semascope.core.saes.formats.architectures import GLU
 
 BYTES = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
 """By the dtype computed in."""
@@ -19,8 +20,11 @@ def parameters(config: SAEConfig) -> int:
         decoded = config.features * config.d_out
     # A crosscoder's encoders read a place each, or one reads them all.
     encoded = (config.d_sae * config.places if config.kind == "crosscoder" else config.features) * config.d_in
+    if config.architecture.startswith(GLU):
+        encoded *= 2
     skip = config.d_in * config.d_out * config.encoders if config.skip else 0
-    return encoded + decoded + skip + 3 * config.features
+    attention = config.temporal.weights if config.temporal else 0
+    return encoded + decoded + skip + attention + 3 * config.features
 
 
 def bytes_needed(config: SAEConfig, dtype: str = "float32") -> int:

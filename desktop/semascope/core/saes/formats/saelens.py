@@ -31,7 +31,7 @@ from semascope.core.saes.formats.saelens_context import (
 from semascope.core.saes.formats.saelens_layers import ARCHITECTURES as LAYERS
 from semascope.core.saes.formats.saelens_layers import describe_layers
 from semascope.core.saes.formats.saelens_weights import fold, fold_notes, tensor_table
-from semascope.core.saes.formats.temporal import PREDICTS, check_heads, check_layers, selected
+from semascope.core.saes.formats.temporal import PREDICTS, attention_weights, check_heads, check_layers, selected
 from semascope.core.saes.hooks import place_problems
 
 CONFIG = "cfg.json"
@@ -96,7 +96,9 @@ def describe(folder: Folder) -> Layout:
         heads=not what.transcoder and _concatenates_heads(about),
         head=head(about),
         pursuit=_pursuit(config, lengths, scale) if what.activation == "matching_pursuit" else None,
-        temporal=_temporal(config, lengths, tied) if what.activation == "temporal" else None,
+        temporal=_temporal(config, lengths, tied, attention_weights(table, lengths))
+        if what.activation == "temporal"
+        else None,
         dtype=stored_dtype(header, table),
         metadata={name: value for name, value in about.content.items() if name not in _STRUCTURE},
         notes=(*_notes(config, what), *fold_notes(table, by_norms, scale), *notes, *mask_notes(about)),
@@ -254,10 +256,10 @@ def _pursuit(config: Fields, lengths: Mapping[str, int], scale: float | None) ->
     )
 
 
-def _temporal(config: Fields, lengths: Mapping[str, int], tied: bool) -> Temporal:
+def _temporal(config: Fields, lengths: Mapping[str, int], tied: bool, weights: int) -> Temporal:
     factor = 1.0
     if config.text("normalize_activations") == _SCALED:
         factor = config.number("activation_normalization_factor", 1.0)
     if factor <= 0:
         raise UserError(f"{CONFIG} says activation_normalization_factor is {factor:g}, which is impossible.")
-    return Temporal(check_heads(config, lengths), factor, tied)
+    return Temporal(check_heads(config, lengths), factor, tied, weights)

@@ -71,6 +71,12 @@ def check_heads(config: Fields, lengths: Mapping[str, int]) -> int:
     return heads
 
 
+def attention_weights(table: Mapping[str, Stored], lengths: Mapping[str, int]) -> int:
+    """How many numbers the matrices of all attention layers have."""
+    axes = [stored.axes for name, stored in table.items() if name.startswith("attn_layers.") and len(stored.axes) == 2]
+    return sum(lengths[rows] * lengths[columns] for rows, columns in axes)
+
+
 def check_layers(config: Fields, table: Mapping[str, Stored]) -> None:
     """Refuse a file that has not as many attention layers as the settings say.
 
@@ -145,7 +151,7 @@ def describe(folder: Folder) -> Layout:
         prepend_bos=True,
         k=selected(config, lengths["m"], ("relu", "topk", "batchtopk")),
         apply_b_dec_to_input=True,
-        temporal=Temporal(check_heads(config, lengths), _factor(config), tied),
+        temporal=Temporal(check_heads(config, lengths), _factor(config), tied, attention_weights(table, lengths)),
         dtype=stored_dtype(header, table),
         metadata={name: value for name, value in settings.content.items() if name in ("data", "llm", "sae")},
         notes=tuple(_notes(config, by_threshold)),
