@@ -48,7 +48,7 @@ def random_sae(model: LanguageModel, features: int) -> SAE:
     """A JumpReLU dictionary of the middle layer."""
     hook = HookPoint("resid_post", model.n_layers // 2)
     d = model.d_model
-    config = SAEConfig("random", "jumprelu", "jumprelu", d, d, features, hook, hook)
+    config = SAEConfig("random", "jumprelu", "jumprelu", d, d, features, reads=(hook,), writes=(hook,))
     tensors = {
         "W_enc": torch.randn(d, features),
         "b_enc": torch.zeros(features),
