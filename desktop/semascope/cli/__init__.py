@@ -32,6 +32,7 @@ COMMANDS: dict[str, Command] = {
         models.ACTIVATIONS,
         models.GENERATE,
         dictionaries.TRAIN,
+        dictionaries.CONVERT,
         inspection.SESSION,
     )
 }

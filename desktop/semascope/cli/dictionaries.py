@@ -1,13 +1,13 @@
-"""The command that makes a dictionary: `train`."""
+"""The commands that make a dictionary: `train` learns one, `convert` writes one in SAELens' format."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-from semascope.cli.command import Command, add_json, add_model, at_least
-from semascope.cli.loading import load_model
-from semascope.cli.output import print_json, with_progress
+from semascope.cli.command import Command, add_json, add_model, add_reading, at_least
+from semascope.cli.loading import load_model, load_sae, waiting
+from semascope.cli.output import amount, harmless, print_json, with_progress
 
 
 def _train_options(parser: argparse.ArgumentParser) -> None:
@@ -71,3 +71,48 @@ TRAIN = Command(
     _train,
     cancelled="what was learned is kept; add --resume to go on.",
 )
+
+
+_DTYPES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
+
+
+def _convert_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("sae", metavar="SAE", help="an SAE of any release that opens")
+    parser.add_argument("out", metavar="OUT", help="the folder to make, which must not exist yet")
+    what = "how numbers are stored; by default as they were, where that loses nothing, else fp32"
+    parser.add_argument("--dtype", choices=tuple(_DTYPES), help=what)
+    add_reading(parser)
+    add_json(parser)
+
+
+def _convert(args: argparse.Namespace) -> int:
+    from semascope.core.saes.save import check_place, save_saelens
+
+    out = Path(args.out).expanduser()
+    check_place(out)  # before gigabytes are read
+    sae = load_sae(args.sae, args, "cpu")
+    with waiting(f"writing {out.name}"):
+        save_saelens(sae, out, dtype=_DTYPES.get(args.dtype, ""))
+
+    from semascope.core.saes.elsewhere import in_saelens
+
+    size = sum(file.stat().st_size for file in out.iterdir())
+    remarks = in_saelens(sae.config)
+    if args.json:
+        print_json(
+            {
+                "out": str(out),
+                "bytes": size,
+                "converted_from": sae.config.format,
+                "architecture": sae.config.architecture,
+                "saelens": {"reads": not remarks, "remarks": remarks},
+            }
+        )
+        return 0
+    print(f"{harmless(str(out))}: {sae.config.architecture}, {sae.config.features:,} features, {amount(size)}")
+    for remark in remarks:
+        print(f"  {harmless(remark)}")
+    return 0
+
+
+CONVERT = Command("convert", "write any SAE that opens as a SAELens folder, losing nothing", _convert_options, _convert)

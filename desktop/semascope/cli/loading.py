@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def load_model(args: argparse.Namespace) -> LanguageModel:
     """The model of --model, --device and --dtype."""
-    with _waiting("loading PyTorch and the model"):
+    with waiting("loading PyTorch and the model"):
         from semascope.core.models.open import open_model
 
         return open_model(args.model, args.device, args.dtype)
@@ -35,7 +35,7 @@ def load_pair(args: argparse.Namespace) -> tuple[LanguageModel, SAE]:
 
 def load_sae(path: str | Path, args: argparse.Namespace, device: str | None = None) -> SAE:
     """An SAE, read as the options say (`command.add_reading`)."""
-    with _waiting("loading PyTorch and the SAE"):
+    with waiting("loading PyTorch and the SAE"):
         from semascope.core.saes.opening import open_sae
 
         return open_sae(path, device, args.sae_dtype, mapped=args.mapped, reading=reading_of(args))
@@ -60,7 +60,7 @@ def reading_of(args: argparse.Namespace) -> Reading:
 
 
 @contextlib.contextmanager
-def _waiting(for_what: str) -> Iterator[None]:
+def waiting(for_what: str) -> Iterator[None]:
     """Say what is waited for, on a terminal, and wipe it afterwards."""
     tty = sys.stderr.isatty()
     if tty:

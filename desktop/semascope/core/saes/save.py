@@ -7,11 +7,13 @@ all. What an SAE computes is in `sae`; reading the same folders back is in `form
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -102,27 +104,61 @@ def _about(
 
 def _write(folder: Path, stored: Mapping[str, Tensor], config: Mapping[str, Any]) -> None:
     """Write the two files, both or none."""
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UserError(f"{folder} already exists.", "Choose a new or empty folder.")
+    check_place(folder, sum(tensor.nbytes for tensor in stored.values()))
     try:
         with atomic_folder(folder) as beside:
             save_file(dict(stored), beside / WEIGHTS_FILE)
             (beside / CONFIG_FILE).write_text(json.dumps(config, indent=2, default=str) + "\n", encoding="utf-8")
     except OSError as error:
         raise from_os_error(error, f"write the SAE to {folder}") from error
+    except SafetensorError as error:  # which also stands for a disk that became full
+        raise UserError(
+            f"Could not write the SAE to {folder}: {error}.", "Make room, or choose another place."
+        ) from error
 
 
-def save_saelens(sae: SAE, folder: Path) -> None:
+def check_place(folder: Path, size: int = 0) -> None:
+    """Refuse what can't be written, before any of it is.
+
+    Args:
+        folder: The folder to make.
+        size: Bytes that will be written.
+
+    Raises:
+        UserError: There is something already, or no room.
+    """
+    there = folder
+    try:
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise UserError(f"{folder} already exists.", "Choose a new or empty folder.")
+        while not there.exists():
+            there = there.parent
+        free = shutil.disk_usage(there).free
+    except OSError as error:
+        raise from_os_error(error, f"write the SAE to {folder}") from error
+    if size > free:
+        raise UserError(
+            f"The SAE takes {size / 1e9:.1f} GB of disk at {there}, and {free / 1e9:.1f} GB are free.",
+            "Make room, or choose another place.",
+        )
+
+
+def save_saelens(sae: SAE, folder: Path, *, dtype: str = "") -> None:
     """Write an SAE of any release as a SAELens folder that `open_sae` reads back to the same numbers.
 
     SAELens reads it too where it has such an architecture; of the others (a top-k transcoder, groupmax) it refuses the name.
+
+    Args:
+        sae: The SAE.
+        folder: The folder to make; it must not exist or be empty.
+        dtype: "float32", "bfloat16" or "float16"; "" for that in which it came, where that loses nothing.
 
     Raises:
         UserError: The folder is not empty, or the disk is full or not writable.
     """
     config = sae.config
     if isinstance(sae, LayeredSAE):
-        _save_layers(sae, folder)
+        _save_layers(sae, folder, dtype)
         return
     tensors, options = _stored(sae)
     write_saelens(
@@ -133,17 +169,17 @@ def save_saelens(sae: SAE, folder: Path) -> None:
         hook_out=config.hook_out,
         model_name=config.model_name,
         metadata={"prepend_bos": config.prepend_bos, **facts(config)},
-        dtype=_dtype(config.dtype, tensors),
+        dtype=dtype or _dtype(config.dtype, tensors),
         apply_b_dec_to_input=config.apply_b_dec_to_input,
         normalize=options.pop("normalize_activations", config.normalize),
         options=options,
     )
 
 
-def _save_layers(sae: LayeredSAE, folder: Path) -> None:
+def _save_layers(sae: LayeredSAE, folder: Path, dtype: str) -> None:
     """Write a dictionary of several hook points, all of which go into the metadata; SAELens refuses its architecture."""
     config, tensors = sae.config, sae.tensors()
-    dtype = _dtype(config.dtype, tensors)
+    dtype = dtype or _dtype(config.dtype, tensors)
     known = facts(config)
     places = {"reads": hooks_text(config.reads), "writes": hooks_text(config.writes)}
     known[KEY] |= {name: text for name, text in places.items() if text}
