@@ -36,16 +36,15 @@ _OTHERS = {
 def recognise(folder: Folder) -> str:
     """By its settings, and the names of its tensors or a kind that is none of an SAE."""
     place = home(folder, CONFIG)
-    if CONFIG not in place.names:
+    file = _weights(folder, place)
+    distributed = any(name.endswith(".dcp") for name in place.names)
+    if CONFIG not in place.names or not (file or distributed):
         return ""
+    if file and f"{prefix(place, file)}W_E" in place.header(file):
+        return f"W_E and W_D in {file}"
     kind = place.json(CONFIG).content.get("sae_type")
-    if kind in _OTHERS:
-        return f"sae_type {kind} in {CONFIG}"
-    if file := _weights(folder, place):
-        names = place.header(file).keys()
-        return f"W_E and W_D in {file}" if f"{prefix(place, file)}W_E" in names else ""
-    if isinstance(kind, str) and any(name.endswith(".dcp") for name in place.names):
-        return f"sae_type in {CONFIG}, and a .dcp folder"
+    if isinstance(kind, str) and (kind in _OTHERS or not file):
+        return f"sae_type {kind[:40]} in {CONFIG}"
     return ""
 
 

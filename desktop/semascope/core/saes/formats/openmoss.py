@@ -85,7 +85,7 @@ def scales(mode: str, width: int, norms: Sequence[float | None], *, transcoder: 
         known = [norm for norm in norms if norm is not None and math.isfinite(norm) and norm > 0]
         if len(known) == len(norms):
             read, written = width**0.5 / known[0], width**0.5 / known[-1]
-            note = f"Its inputs are multiplied by √d over their mean norm, {read:.6g}; that is part of the weights."
+            note = f"Its inputs are multiplied by {read:.6g}, √d over their mean norm; that is part of the weights."
             return Scales(read, written, notes=(note,))
         return Scales(problems=(
             "It was trained on activations scaled to a mean norm of √d, and the mean norms are missing: give a scale of √d"

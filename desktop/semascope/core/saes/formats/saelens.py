@@ -191,6 +191,9 @@ def _notes(config: Fields, what: _What) -> Iterator[str]:
         yield "Its config calls it “standard”, but names a top-k, and a top-k it is."
     if what.activation == "temporal":
         yield PREDICTS
+        if config.text("normalize_activations") == _SCALED:
+            factor = config.number("activation_normalization_factor", 1.0)
+            yield f"Activations are multiplied by {factor:g} first, as {CONFIG} says."
 
 
 def _problems(config: Fields, lengths: Mapping[str, int]) -> Iterator[str]:
