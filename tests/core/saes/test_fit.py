@@ -5,6 +5,7 @@ from __future__ import annotations
 from semascope.core.models.hookpoint import HookPoint
 from semascope.core.saes.fit import fits
 from tests.core.saes import make
+from tests.core.saes import make_layers as layers
 
 
 def narrow(_hook: HookPoint) -> int:
@@ -32,6 +33,17 @@ def test_a_transcoder_s_output() -> None:
     transcoder = make.config(architecture="transcoder", kind="transcoder", d_out=20, writes=(given,))
     assert fits(transcoder, 4, lambda hook: 20 if hook == given else make.D) == []
     assert fits(transcoder, 4, narrow) == ["This SAE gives activations of width 20; this model has 12 at mlp_out.3."]
+
+
+def test_several_hook_points() -> None:
+    assert fits(layers.config("cross_layer_transcoder"), 3, narrow) == []
+    assert fits(layers.config("cross_layer_transcoder", writes=()), 3, narrow) == []
+    assert fits(layers.config("cross_layer_transcoder"), 2, narrow, "gpt2") == [
+        "This SAE belongs to layer 2; the layers of gpt2 are 0 to 1."
+    ]
+    two = (HookPoint("resid_post", 0), HookPoint("resid_post", 1))
+    assert fits(layers.config("crosscoder", reads=two), 3, narrow) == ["This SAE reads 3 hook points, not 2."]
+    assert fits(layers.config("crosscoder", writes=two), 3, narrow) == ["This SAE writes to 3 hook points, not 2."]
 
 
 def test_an_image_tower() -> None:

@@ -51,8 +51,32 @@ class TestGemmaScope1:
         config = read(tmp_path)
         assert (config.hook_point, config.model_name) == (None, "")
         assert "does not say which layer and hook point" in config.problems[0]
-        assert "for instance resid_post.12" in config.problems[0] or "for instance attn_z.12" in config.problems[0]
+        assert "for instance resid_post.12" in config.problems[0]
         assert open_sae(tmp_path, device="cpu").encode(torch.zeros(1, 16)).shape == (1, 64)
+
+    @pytest.mark.parametrize(
+        ("path", "missing", "example"),
+        [
+            ("layer_12/width_16k/average_l0_82", "hook point", "resid_post.12"),
+            ("gemma-scope-2b-pt-res/width_16k", "layer", "resid_post.12"),
+            ("gemma-scope-2b-pt-transcoders/width_16k", "layer", "mlp_norm.12"),
+            ("elsewhere", "layer and hook point", "resid_post.12"),
+        ],
+    )
+    def test_what_the_path_leaves_open_is_asked_for(
+        self, path: str, missing: str, example: str, tmp_path: Path
+    ) -> None:
+        shutil.copytree(GEMMA_1, tmp_path / path)
+        config = read(tmp_path / path)
+        assert config.reads == ()
+        assert f"does not say which {missing} it was made for" in config.problems[0]
+        assert f"give its hook point, for instance {example}." in config.problems[0]
+
+    def test_a_familiar_width_is_told(self, tmp_path: Path) -> None:
+        shapes = {"W_enc": (2304, 2), "W_dec": (2, 2304), "b_enc": (2,), "b_dec": (2304,), "threshold": (2,)}
+        np.savez(tmp_path / "params.npz", **{name: np.zeros(shape, np.float32) for name, shape in shapes.items()})
+        problem = read(tmp_path).problems[0]
+        assert "for instance resid_post.12. Its width is that of Gemma 2 2B's residual stream." in problem
 
     def test_embeddings_are_read_where_gemma_has_scaled_them(self, tmp_path: Path) -> None:
         folder = tmp_path / "gemma-scope-2b-pt-res/embedding/width_4k/average_l0_6"

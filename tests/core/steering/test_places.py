@@ -182,6 +182,13 @@ def test_a_feature_that_writes_only_to_what_was_passed_is_refused(tiny_model: La
         pass
 
 
+def test_one_that_does_not_say_where_it_writes_is_refused(tiny_model: LanguageModel) -> None:
+    own = tensors("cross_layer_transcoder", sizes=(SIZE,) * 2, width=WIDTH)
+    sae = LayeredSAE(config("cross_layer_transcoder", sizes=(SIZE,) * 2, width=WIDTH, writes=()), own)
+    with pytest.raises(UserError, match="where what it gives belongs"), Steering(sae, EDITS[:1]).attached(tiny_model):
+        pass
+
+
 def test_a_dictionary_of_a_deeper_model_is_refused(tiny_model: LanguageModel) -> None:
     sae = LayeredSAE(
         config("transcoder_set", sizes=(8,) * 9, width=WIDTH), tensors("transcoder_set", sizes=(8,) * 9, width=WIDTH)

@@ -41,6 +41,8 @@ def fits(config: SAEConfig, layers: int, width: Widths, model: str = "this model
 def _misfits(config: SAEConfig, layers: int, width: Widths, model: str, images: int) -> Iterator[str]:
     if len(config.reads) != config.places:
         yield f"This SAE reads {config.places} hook points, not {len(config.reads)}."
+    if config.places > 1 and config.writes and len(config.writes) != config.places:
+        yield f"This SAE writes to {config.places} hook points, not {len(config.writes)}."
     for place, wanted, verb in (
         *((place, config.d_in, "reads") for place in config.reads),
         *((place, config.d_out, "gives") for place in config.writes if config.is_transcoder),

@@ -154,6 +154,8 @@ def _targets(reader: FittedSAE, ids: Tensor) -> dict[HookPoint, Tensor]:
     """Where the features can be changed once they are known, and their directions there."""
     known = max(map(passed, reader.hooks))
     writes: Hooks = reader.hooks_out
+    if not writes:
+        raise UserError("This SAE does not say where what it gives belongs.", "Name the hook points it writes to.")
     last = max(writes, key=passed)
     blank = torch.zeros(1, reader.config.width_in, device=reader.device)
     rows = reader.directions(blank, ids)[0]

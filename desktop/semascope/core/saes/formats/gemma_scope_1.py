@@ -35,7 +35,8 @@ _EMBEDDING = (
 )
 _SITES = {"res": "resid_post", "mlp": "mlp_out", "att": "attn_z"}
 _WIDTHS = {2304: "2B's", 3584: "9B's", 4608: "27B's"}
-"""Of the residual stream of Gemma 2's models; only the smaller ones also have dictionaries of attention, of other widths."""
+"""Of the residual stream of Gemma 2's models."""
+_HEADS = (2048, 4096)  # the widths of attention's outputs in 2B and 9B
 
 
 def recognise(folder: Folder) -> str:
@@ -115,7 +116,7 @@ def _places(kind: str, layer: int | None, embedding: bool, model: str, width: in
 
 def _unsaid(kind: str, layer: int | None, width: int) -> str:
     """What the names of the folders leave open, and what to give."""
-    site = "mlp_norm" if kind == "transcoders" else _SITES.get(kind, "resid_post" if width in _WIDTHS else "attn_z")
+    site = "mlp_norm" if kind == "transcoders" else _SITES.get(kind, "attn_z" if width in _HEADS else "resid_post")
     missing = "layer and hook point" if not kind and layer is None else "layer" if kind else "hook point"
     like = f" Its width is that of Gemma 2 {_WIDTHS[width]} residual stream." if width in _WIDTHS else ""
     return (
