@@ -140,9 +140,18 @@ class Plain:
         with contextlib.ExitStack() as stack:
             for tap in reads:
                 stack.enter_context(self._hooked(tap, lambda x, tap=tap: seen.update({tap: x.clone()})))
-            for tap, direction in writes:
+            for tap, direction in self._and_past_the_mlp(writes):
                 stack.enter_context(self._hooked(tap, lambda x, direction=direction: add(x, direction)))
             yield
+
+    @staticmethod
+    def _and_past_the_mlp(writes: Sequence[tuple[Tap, Tensor]]) -> Iterator[tuple[Tap, Tensor]]:
+        """`writes`; what is added to the stream before an MLP's norm flows past the MLP too, to the block's end."""
+        for tap, direction in writes:
+            yield tap, direction
+            block, _, name = tap.path.rpartition(".")
+            if tap.side == "input" and name in ("ln_2", "pre_feedforward_layernorm"):
+                yield Tap(block, "output"), direction
 
     @contextlib.contextmanager
     def _hooked(self, tap: Tap, edit: Callable[[Tensor], Tensor | None]) -> Iterator[None]:

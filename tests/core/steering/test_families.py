@@ -88,6 +88,10 @@ def test_what_flows_on_is_x_and_the_edits_own_delta(model: LanguageModel) -> Non
                 gain = norm.weight + (1.0 if FAMILIES[model.name].of(LAYER).norm == "one plus" else 0.0)
                 expected = (x + delta) * gain + getattr(norm, "bias", 0.0)
                 flowing = model.run_to(HookPoint(hook.site.replace("norm", "in"), LAYER), ids)
+            elif hook.site == "resid_mid":  # it flows into the MLP and past it
+                added = HookPoint("mlp_out", LAYER)
+                expected = x + delta + model.run_to(added, ids)
+                flowing = model.run_to(HookPoint("resid_post", LAYER), ids)
             else:
                 expected, flowing = x + delta, model.run_to(hook, ids)
         torch.testing.assert_close(flowing, expected, atol=1e-3, rtol=1e-4, msg=str(hook))

@@ -243,6 +243,12 @@ def _attach(tap: Tap, edit: Editor) -> Any:
     if tap.side == "input":
 
         def before(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+            if tap.kept:
+                given: Tensor = args[0] if args else kwargs["hidden_states"]
+                changed = edit(given)
+                if changed is not None:
+                    given.copy_(changed)  # in place: the residual stream is this tensor, not only what the module gets
+                return None
             if args:
                 changed = edit(args[0])
                 return None if changed is None else ((changed, *args[1:]), kwargs)

@@ -36,10 +36,16 @@ _SCALES = ("residual_multiplier", "lambda_1", "lambda_2", "laurel")
 
 @dataclass(frozen=True)
 class Tap:
-    """A module and where at it a hook point lies: its input, its output, or a norm's input without its gain and bias."""
+    """A module and where at it a hook point lies: its input, its output, or a norm's input without its gain and bias.
+
+    Attributes:
+        module, side: Where.
+        kept: Whether the block keeps the very tensor that it hands the module, and adds to it behind the module.
+    """
 
     module: nn.Module
     side: Literal["input", "output", "normalised"]
+    kept: bool = False
 
 
 def tap_in(block: nn.Module, hook: HookPoint) -> Tap:
@@ -134,13 +140,13 @@ def _between(block: nn.Module, hook: HookPoint) -> Tap:
     """The residual stream between attention and MLP: the input of the MLP's norm, or of an MLP without one."""
     mlp, norm = _existing(_first(block, MLP), hook), _mlp_norm(block)
     if norm is None and _norms_additions(block):
-        return Tap(mlp, "input")
+        return Tap(mlp, "input", kept=True)
     if norm is None or getattr(block, "use_parallel_residual", False):
         raise UserError(
             f"In layer {hook.layer} of this model attention and MLP read the same residual stream: there is no resid_mid.",
             "Choose resid_pre or resid_post.",
         )
-    return Tap(norm, "input")
+    return Tap(norm, "input", kept=True)
 
 
 def _mlp_norm(block: nn.Module) -> nn.Module | None:
