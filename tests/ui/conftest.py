@@ -1,6 +1,7 @@
 """A workspace on the real engine lane: the demo model and the small SAE are opened once for all tests of the interface."""
 
 import gc
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from pytestqt.qtbot import QtBot
 from semascope.core.harvest.store import Harvest
 from semascope.core.session import edits
 from semascope.core.session.document import Reference
+from semascope.jobs import failure
 from semascope.jobs.bridge import Bridge
 from semascope.jobs.engine import Engine
 from semascope.jobs.infos import EngineInfo
@@ -22,10 +24,11 @@ SLOW = 60_000  # milliseconds that the engine may take on a loaded machine
 
 
 @pytest.fixture(autouse=True)
-def collected_here(qapp: QApplication) -> Iterator[None]:
+def collected_here(qapp: QApplication, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Widgets of a test die on this thread: Python's collector runs wherever it is due, and a worker that frees a QObject
     with a running timer (the caret of a field) leaves that timer behind to crash on."""
     gc.disable()
+    monkeypatch.setattr(failure, "collect", lambda: None)  # as the program's window does
     yield
     qapp.sendPostedEvents(None, QEvent.Type.DeferredDelete)
     gc.collect(0)
@@ -36,6 +39,11 @@ def collected_here(qapp: QApplication) -> Iterator[None]:
 def bridge(qapp: QApplication) -> Iterator[Bridge]:
     """The engine lane, with nothing open at first."""
     bridge = Bridge(Engine())
+    both = threading.Barrier(2)
+    for _ in range(
+        2
+    ):  # the threads of its pool are there from the start, so that no test seems to have left them behind
+        bridge.pool.submit(both.wait)
     yield bridge
     bridge.close()
 

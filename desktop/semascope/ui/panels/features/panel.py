@@ -166,11 +166,7 @@ class FeaturesPanel(QWidget):
     # Showing
 
     def _show_harvest(self) -> None:
-        listing = self.presenter.listing
-        self.table.set_width("id", 16 + 9 * max(len(str(listing.largest_id)), 3))
-        self.table.set_width("place", _LAYER if listing.one_site else _PLACE)
-        self.table.rows.set_title("place", self.tr("layer") if listing.one_site else self.tr("place"))
-        self._choose_columns()
+        self.table.set_width("id", 16 + 9 * max(len(str(self.presenter.listing.largest_id)), 3))
         self._show_query()
         self._show_list()  # before the page: no row of the old list may be asked for any more
         self._show_dictionaries()
@@ -183,7 +179,10 @@ class FeaturesPanel(QWidget):
         self._show_selection()
 
     def _show_dictionaries(self) -> None:
-        presenter = self.presenter
+        presenter, by_layer = self.presenter, bool(self.presenter.listing.one_site)
+        self.table.set_width("place", _LAYER if by_layer else _PLACE)
+        self.table.rows.set_title("place", self.tr("layer") if by_layer else self.tr("place"))
+        self._choose_columns()
         self.switch.show_dictionaries(presenter.dictionaries, self.workspace.session.key, presenter.lists_all)
         self._top.setContentsMargins(*self._margins())
         current = presenter.current
