@@ -12,11 +12,13 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from semascope.core.errors import UserError
+from semascope.core.foreign.folder import Folder
 from semascope.core.identify import identify
 from semascope.core.models.hookpoint import hooks_text
 from semascope.core.saes import open_sae
 from semascope.core.saes.config import SAEConfig
-from semascope.core.saes.formats.detect import describe, detect
+from semascope.core.saes.formats.detect import describe, detect, saes_within
+from semascope.core.saes.release import scan
 from tests.core.saes.golden import GOLDEN
 from tests.core.saes.make_layers import activate
 
@@ -102,6 +104,16 @@ def test_each_file_of_a_set_is_a_transcoder_too(tmp_path: Path, mapped: bool) ->
     f, x_hat = compute(layers[2], x)
     torch.testing.assert_close(sae.encode(x), f, atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(sae(x), x_hat, atol=1e-5, rtol=1e-5)
+
+
+def test_a_release_lists_the_set_and_its_layers(tmp_path: Path) -> None:
+    make_set(tmp_path / "set", {at: layer(at) for at in range(2)})
+    names = ["set", "layer_0.safetensors", "layer_1.safetensors"]
+    assert [path.name for path in saes_within(Folder(tmp_path))] == names
+    listed = [found for found in scan(tmp_path) if found is not None]
+    assert [(found.path.name, found.hook_point) for found in listed] == list(
+        zip(names, ["resid_mid.0-1", "resid_mid.0", "resid_mid.1"], strict=True)
+    )
 
 
 @pytest.mark.parametrize("where", ["config", "file", "release"])

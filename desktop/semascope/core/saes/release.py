@@ -74,6 +74,8 @@ def scan(folder: Path) -> Iterator[Found | None]:
         looked += 1
         found = _detected(here)
         if found is not None:
+            if found.together and here != root:
+                yield described(root, here)
             for path in found.members or (here,):
                 yield described(root, path)
         yield None

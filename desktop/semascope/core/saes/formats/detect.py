@@ -87,6 +87,14 @@ class Detected:
         """
         return self.family.describe(self.folder)
 
+    @property
+    def together(self) -> bool:
+        """Whether there are several members, and all of them together are one SAE too: a set of transcoders."""
+        try:
+            return len(self.members) > 1 and bool(self.describe())
+        except UserError:
+            return False
+
 
 def detect(path: Path) -> Detected | None:
     """The family that recognises a folder, or a file in it; None when none does.
@@ -144,6 +152,7 @@ def saes_within(folder: Folder) -> Iterator[Path]:
             if looked > _MOST_FOLDERS:
                 return
             if found := _recognised(child):
+                yield from (child,) if found.together else ()
                 yield from found.members or (child,)
         level = below
 
