@@ -11,10 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from semascope.core.corpus.readers import read_documents
 from semascope.core.errors import UserError
+from semascope.core.foreign.parts import is_there
 from semascope.core.harvest.store import Harvest
-from semascope.core.identify import identify
 from semascope.core.saes.reading import Reading
 from semascope.core.session import edits, switching
 from semascope.core.session.document import Kind, Reference, Session
@@ -22,6 +21,7 @@ from semascope.core.session.places import locate, refer_to
 from semascope.jobs.infos import EngineInfo, ModelInfo, SAEInfo
 from semascope.jobs.requests import Close, Describe, OpenModel, OpenSAE
 from semascope.state.dictionaries import made_with
+from semascope.state.looking import Survey, look, survey
 
 if TYPE_CHECKING:
     from semascope.state.workspace import Workspace
@@ -34,12 +34,14 @@ class Opening:
 
     Attributes:
         preferred: The device and dtype for models when none are given; "" for what suits the machine.
+        recent_models: Models that were opened lately, which an SAE that doesn't fit the open one may be for.
     """
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
         self._under_way: list[tuple[str, Path]] = []
         self.preferred: tuple[str, str] = ("", "")
+        self.recent_models: Callable[[], list[Path]] = list
 
     @property
     def pending(self) -> dict[str, str]:
@@ -52,7 +54,7 @@ class Opening:
 
     def path(self, path: Path) -> None:
         """Open whatever is at `path`."""
-        self._workspace.bridge.read(lambda: _look(path), lambda kind: self._identified(path, kind))
+        self._workspace.bridge.read(lambda: look(path), lambda kind: self._identified(path, kind))
 
     def model(self, path: Path, device: str | None = None, dtype: str | None = None) -> None:
         request = OpenModel(path, device or self.preferred[0] or None, dtype or self.preferred[1] or None)
@@ -63,6 +65,20 @@ class Opening:
             self._failed("model", path),
             on_cancel=self._cancelled("model", path),
             title=f"Opening {path.name}",
+        )
+
+    def consider(self, path: Path) -> None:
+        """Open an SAE, unless a person has to decide something first: then `Workspace.sae_asked` says so."""
+        self._begin("sae", path)
+        model = self._workspace.model_info
+        if model is None or model.device == "cpu":
+            self._survey(path, None)
+            return
+        self._workspace.bridge.request(
+            Describe(),
+            lambda engine: self._survey(path, engine.free_memory),
+            lambda _: self._survey(path, None),
+            kind=f"free memory for {path}",
         )
 
     def sae(
@@ -109,7 +125,7 @@ class Opening:
         if reference is None:
             return
         place = locate(reference)
-        if place is None or not place.exists():
+        if place is None or not is_there(place):
             self._workspace.fail(_missing(reference))
         else:
             self._ways[kind](place)
@@ -191,10 +207,34 @@ class Opening:
         return cancel
 
     def _identified(self, path: Path, kind: str) -> None:
-        if kind == "corpus":
-            self._workspace.corpus_found.emit(path)
+        workspace = self._workspace
+        asked = {
+            "corpus": workspace.corpus_found,
+            "release": workspace.release_found,
+            "tensors": workspace.tensors_found,
+        }
+        if kind in asked:
+            asked[kind].emit(path)
+        elif kind == "sae":
+            self.consider(path)
         else:
             self._ways[kind](path)
+
+    def _survey(self, path: Path, free: int | None) -> None:
+        workspace = self._workspace
+        model, recent, kept = workspace.model_info, self.recent_models(), workspace.kept_readings()
+        workspace.bridge.read(
+            lambda: survey(path, model, recent, kept, free), self._surveyed, self._failed("sae", path)
+        )
+
+    def _surveyed(self, found: Survey) -> None:
+        """The SAE was looked at: it opens, unless something has to be decided."""
+        self._end("sae", found.path)
+        self._workspace.engine_changed.emit()
+        if found.questions:
+            self._workspace.sae_asked.emit(found)
+        else:
+            self.sae(found.path)
 
     def _model_opened(self, path: Path, info: ModelInfo) -> None:
         workspace = self._workspace
@@ -270,7 +310,7 @@ class Opening:
         """Open a dictionary that isn't the current one; what is missing of it is told when somebody turns to it."""
         for reference, open_it in ((harvest, self.harvest), (sae, self.sae)):
             place = locate(reference) if reference is not None and reference.path else None
-            if place is not None and place.exists():
+            if place is not None and is_there(place):
                 open_it(place, switch=False)
 
 
@@ -283,23 +323,6 @@ def _maker(harvest: Harvest, kind: Kind) -> Reference | None:
     if not told:
         return Reference("", str(made["sha256"]), name, kind)
     return refer_to((Path(harvest.path) / told).resolve(), str(made["sha256"]), name, kind)
-
-
-def _look(path: Path) -> str:
-    """What is at a path: "model", "sae", "harvest", "session" or, when it is text, "corpus".
-
-    Raises:
-        UserError: None of them.
-    """
-    found = identify(path)
-    if found.kind != "unknown":
-        return str(found.kind)
-    try:
-        next(read_documents([path]))
-    except UserError as error:
-        reason = found.problems[0] if found.problems else error.sentence
-        raise UserError(f"“{path.name}” is not a model, an SAE, a harvest, a session or a corpus.", reason) from error
-    return "corpus"
 
 
 def _missing(reference: Reference) -> UserError:

@@ -26,6 +26,7 @@ from semascope.core.session.history import History
 from semascope.jobs.bridge import Bridge
 from semascope.jobs.infos import ModelInfo, SAEInfo
 from semascope.jobs.requests import RereadSAE, UseSAE
+from semascope.state.checking import Checking
 from semascope.state.dictionaries import Dictionaries, OpenDictionary
 from semascope.state.keeper import SessionKeeper
 from semascope.state.opening import Opening
@@ -50,6 +51,7 @@ class Workspace(QObject):
         model_info: The open model, or None.
         open_now: The SAEs and harvests that are loaded.
         opening: Opens whatever a path holds; `open_path` and its sisters are short for it.
+        checking: The self-checks of the open SAEs.
 
     Signals:
         session_changed: Change, after every edit, undo and redo, and when another session was opened.
@@ -60,6 +62,9 @@ class Workspace(QObject):
         told: str, a sentence worth a toast that is no failure.
         opened: kind and path, after something was opened (for the recent list).
         corpus_found: the path of text that was opened, which is something to harvest.
+        release_found: the path of a folder of several SAEs, to choose from.
+        tensors_found: the path of tensors in no known format, which a person may explain.
+        sae_asked: the `looking.Survey` of an SAE about which something has to be decided before it is opened.
         saved: the session is on disk as it is on the screen; its path, or None when a change waits.
     """
 
@@ -71,6 +76,9 @@ class Workspace(QObject):
     told = Signal(str)
     opened = Signal(str, object)
     corpus_found = Signal(object)
+    release_found = Signal(object)
+    tensors_found = Signal(object)
+    sae_asked = Signal(object)
     saved = Signal(object)
 
     def __init__(self, bridge: Bridge, parent: QObject | None = None) -> None:
@@ -82,6 +90,7 @@ class Workspace(QObject):
         self.keeper = SessionKeeper()
         self.opening = Opening(self)
         self._readings = ReadingStore()
+        self.checking = Checking(self)
         self._save_timer = QTimer(self, singleShot=True, interval=SAVE_DELAY)
         self._save_timer.timeout.connect(self.save)
         bridge.failed.connect(self.failed)

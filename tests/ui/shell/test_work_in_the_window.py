@@ -16,7 +16,8 @@ from tests.ui.shell.conftest import SLOW
 
 @pytest.fixture
 def laboratory(window: MainWindow, qtbot: QtBot, demo_model_path: Path, small_sae_path: Path) -> MainWindow:
-    """The window with model and SAE open."""
+    """The window with model and SAE open; nothing else runs."""
+    window.workspace.checking.automatic = False
     window.open_paths([demo_model_path, small_sae_path])
     qtbot.waitUntil(lambda: bool(window.workspace.model_info and window.workspace.sae_info), timeout=SLOW)
     return window
@@ -88,9 +89,12 @@ def test_an_sae_of_another_width_is_refused_and_the_old_one_stays(
     )
     before = laboratory.workspace.sae_info
     laboratory.workspace.open_path(folder)
-    qtbot.waitUntil(lambda: laboratory.toast.text != "", timeout=SLOW)
-    assert "100" in laboratory.toast.text
-    assert "576" in laboratory.toast.text
+    qtbot.waitUntil(lambda: laboratory.acts.dialog is not None, timeout=SLOW)
+    sheet = laboratory.acts.dialog
+    assert "100" in sheet.verdict.text()
+    assert "576" in sheet.verdict.text()
+    assert not sheet.go.isEnabled()
+    sheet.reject()
     assert laboratory.workspace.sae_info == before
 
 

@@ -58,6 +58,10 @@ def test_nought_is_the_pane_in_the_signed_ramp(source: tokens.Tokens) -> None:
         ("quiet", "pane"),
         ("on_accent", "accent"),
         ("error", "pane"),
+        ("doubt", "pane"),
+        ("doubt", "soft"),
+        ("good", "pane"),
+        ("good", "background"),
         ("error", "background"),
     ],
 )

@@ -56,9 +56,6 @@ class Acts:
         self.dialog = sheet
         sheet.open()
 
-    def open_sae(self) -> None:
-        self.dialog = ask_folder(self._window, "Open an SAE", self._workspace.open_sae)
-
     def open_harvest(self) -> None:
         self.dialog = ask_folder(self._window, "Open a harvest", self._workspace.open_harvest)
 
@@ -97,17 +94,18 @@ class Acts:
         out = plan.out
         self._workspace.bridge.request(
             request,
-            on_done=lambda summary: self._harvested(out, summary),
+            on_done=lambda summary: self._harvested(out, mark, summary),
             background=True,
             replace=False,
             kind=f"harvest {out}",
         )
         self._window.docks.show_quietly("jobs")
 
-    def _harvested(self, out: Path, summary: object) -> None:
+    def _harvested(self, out: Path, sae: str, summary: object) -> None:
         self._rate = float(getattr(summary, "tokens_per_second", 0)) or None
         self._window.toast.say(f"The harvest is ready: {out}.", "It has been opened.")
-        self._workspace.open_harvest(out)
+        switch = self._workspace.session.key == sae  # nobody is taken away from what they look at meanwhile
+        self._workspace.opening.harvest(out, switch=switch)
 
     # --- view and help ----------------------------------------------------------------------------------------
 

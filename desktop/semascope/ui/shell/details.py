@@ -2,71 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
-
-from PySide6.QtCore import QPoint, Qt
-from PySide6.QtWidgets import QFormLayout, QFrame, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
-
 from semascope.state.workspace import Workspace
 from semascope.ui.commands.registry import Commands
 from semascope.ui.shell import words
-from semascope.ui.theme import theme
-from semascope.ui.widgets.plain_text import plain_label
-
-Facts = list[tuple[str, str]]
-Action = tuple[str, Callable[[], object]]
+from semascope.ui.shell.popover import Action, Facts, Popover
 
 
-class Details(QFrame):
-    """A small page under a chip; Esc or a click elsewhere closes it."""
+class Details(Popover):
+    """Facts, sentences about them, and buttons."""
 
     def __init__(self, title: str, facts: Facts, notes: list[str], actions: list[Action]) -> None:
-        super().__init__(None, Qt.WindowType.Popup | Qt.WindowType.FramelessWindowHint)
-        self.setObjectName("details")
-        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self.setAccessibleName(title)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(*[theme().spacing(4)] * 4)
-        layout.setSpacing(theme().spacing(3))
-        heading = plain_label(title)
-        font = theme().ui()
-        font.setBold(True)
-        heading.setFont(font)
-        layout.addWidget(heading)
-        form = QFormLayout()
-        form.setHorizontalSpacing(theme().spacing(4))
-        form.setVerticalSpacing(theme().spacing(1))
-        for name, value in facts:
-            shown = plain_label(value)
-            shown.setWordWrap(True)
-            shown.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-            form.addRow(plain_label(name, tone="quiet"), shown)
-        layout.addLayout(form)
+        super().__init__(title)
+        self.add_facts(facts)
         for note in notes:
-            label = plain_label(note, tone="quiet")
-            label.setWordWrap(True)
-            layout.addWidget(label)
-        buttons = QHBoxLayout()
-        for name, run in actions:
-            button = QPushButton(name)
-            button.clicked.connect(self._closing(run))
-            buttons.addWidget(button)
-        buttons.addStretch()
-        layout.addLayout(buttons)
-        self.setMinimumWidth(round(360 * theme().scale))
-        self.setMaximumWidth(round(520 * theme().scale))
-
-    def open_below(self, chip: QWidget) -> None:
-        self.move(chip.mapToGlobal(QPoint(0, chip.height() + theme().spacing(1))))
-        self.show()
-
-    def _closing(self, run: Callable[[], object]) -> Callable[[], None]:
-        def act() -> None:
-            self.close()
-            run()
-
-        return act
+            self.add_sentence(note)
+        self.add_actions(actions)
 
 
 def model_details(workspace: Workspace, commands: Commands) -> Details:
@@ -89,28 +39,6 @@ def model_details(workspace: Workspace, commands: Commands) -> Details:
     ]
     close: Action = ("Close it", lambda: commands.run("model.close"))
     return Details(info.name, facts, [], [open_another, close])
-
-
-def sae_details(workspace: Workspace, commands: Commands) -> Details:
-    """The SAE's facts, and its problems in words."""
-    info, reference = workspace.sae_info, workspace.session.sae
-    open_another: Action = ("Open another…" if info else "Open an SAE…", lambda: commands.run("sae.open"))
-    if info is None:
-        there = reference is not None and bool(reference.path) and Path(reference.path).name
-        load: list[Action] = [("Load it", lambda: workspace.opening.again("sae"))] if there else []
-        facts = [("Where", reference.path)] if reference else []
-        note = "The harvest shows what its features do. Prompts and steering need the SAE itself."
-        return Details(reference.name if reference else "No SAE is open", facts, [note], [*load, open_another])
-    facts = [
-        ("Reads", info.hook_point or "not stated"),
-        *([("Writes", info.hook_out)] if info.hook_out not in ("", info.hook_point) else []),
-        ("Kind", f"{words.architecture(info.architecture)} · {info.format}"),
-        ("Features", f"{info.features:,} of width {info.d_in:,}"),
-        ("Where", str(info.path)),
-        ("Fingerprint", words.short(info.fingerprint)),
-    ]
-    close: Action = ("Close it", lambda: commands.run("sae.close"))
-    return Details(info.name, facts, list(info.problems), [open_another, close])
 
 
 def harvest_details(workspace: Workspace, commands: Commands) -> Details:

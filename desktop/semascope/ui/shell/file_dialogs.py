@@ -11,6 +11,9 @@ from pathlib import Path
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFileDialog, QWidget
 
+TEXT = "Text (*.txt *.md *.jsonl *.json *.csv *.tsv *.parquet)"
+"""The kinds of files that a corpus is made of."""
+
 _last_folder: dict[str, str] = {}
 
 

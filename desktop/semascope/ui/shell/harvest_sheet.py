@@ -6,14 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import QTimer
-from PySide6.QtWidgets import QComboBox, QLineEdit, QPushButton, QSpinBox, QWidget
+from PySide6.QtWidgets import QComboBox, QLineEdit, QPushButton, QWidget
 
 from semascope.state.workspace import Workspace
-from semascope.ui.shell.file_dialogs import ask_files, ask_folder
+from semascope.ui.shell.file_dialogs import TEXT, ask_files, ask_folder
 from semascope.ui.shell.harvest_plan import Plan, cost, problem
 from semascope.ui.shell.sheet import Sheet
+from semascope.ui.widgets.number_field import number_field
 
-_KINDS = "Text (*.txt *.md *.jsonl *.json *.csv *.tsv *.parquet)"
 _AMOUNTS = (
     ("Everything", None),
     ("100,000", 100_000),
@@ -37,14 +37,14 @@ class HarvestSheet(Sheet):
         self.corpus.setPlaceholderText("Files or folders, parted by semicolons")
         self.out.setPlaceholderText("A new folder")
         files, folder, place = QPushButton("Files…"), QPushButton("Folder…"), QPushButton("Choose…")
-        files.clicked.connect(lambda: ask_files(self, "Choose a corpus", _KINDS, self.take_corpus))
+        files.clicked.connect(lambda: ask_files(self, "Choose a corpus", TEXT, self.take_corpus))
         folder.clicked.connect(lambda: ask_folder(self, "Choose a folder of text", lambda p: self.take_corpus([p])))
         place.clicked.connect(lambda: ask_folder(self, "Where to keep the harvest", self._take_place))
         self.tokens = QComboBox()
         for words, amount in _AMOUNTS:
             self.tokens.addItem(words, amount)
-        self.context = QSpinBox(minimum=1, maximum=1 << 20, value=128, singleStep=32, suffix=" tokens")
-        self.context.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)  # the arrow keys and the wheel do it
+        self.context = number_field(1, 1 << 20, 128, suffix=" tokens")
+        self.context.setSingleStep(32)
         self.row("Corpus", self.corpus, files, folder)
         self.row("Read at most", self.tokens)
         self.row("Context", self.context)

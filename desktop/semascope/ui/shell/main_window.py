@@ -16,12 +16,14 @@ from semascope.ui.commands.registry import Commands
 from semascope.ui.panels import PANELS, PanelSpec
 from semascope.ui.shell import window_commands
 from semascope.ui.shell.acts import Acts
+from semascope.ui.shell.check_bar import CheckBar
 from semascope.ui.shell.docks import Docks
 from semascope.ui.shell.drop import DropVeil
 from semascope.ui.shell.key_guard import KeyGuard
 from semascope.ui.shell.layout_store import LayoutStore
 from semascope.ui.shell.menus import Menus
 from semascope.ui.shell.recent_commands import RecentCommands
+from semascope.ui.shell.sae_acts import SAEActs
 from semascope.ui.shell.status_strip import StatusStrip
 from semascope.ui.shell.top_bar import TopBar
 from semascope.ui.shell.welcome import Welcome
@@ -56,7 +58,7 @@ class MainWindow(QMainWindow):
         self.workspace, self.settings, self.recent = workspace, settings, recent
         self.commands = Commands(self)
         self.layout_store = LayoutStore()
-        self.acts = Acts(self)
+        self.acts, self.sae_acts = Acts(self), SAEActs(self)
         self.finder = Palette(self.commands, self)
         window_commands.add_all(self, self.commands)  # before the panels': the palette lists them first
         self.docks = Docks(panels, workspace, self.commands)
@@ -97,7 +99,9 @@ class MainWindow(QMainWindow):
         column = QVBoxLayout(inside)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
-        column.addWidget(TopBar(self.workspace, self.commands, self.finder.open))
+        self._bar = TopBar(self.workspace, self.commands, self.finder.open)
+        column.addWidget(self._bar)
+        column.addWidget(CheckBar(self.workspace, self._bar.explain_sae))
         column.addWidget(self._stack, 1)
         column.addWidget(self.status)
         self.setCentralWidget(inside)
@@ -107,6 +111,7 @@ class MainWindow(QMainWindow):
         workspace.failed.connect(self.toast.fail)
         workspace.told.connect(self.toast.say)
         workspace.opened.connect(self._opened)
+        workspace.checking.automatic = True
         workspace.corpus_found.connect(lambda path: self.acts.harvest((path,)))
         workspace.harvest_changed.connect(self._choose_page)
         workspace.engine_changed.connect(self._choose_page)

@@ -59,6 +59,15 @@ class Sheet(QDialog):
             self.form.addRow(label, across)
         return label
 
+    def fit_to(self, width: int, height: int) -> None:
+        """Be so large (pixels at 100 %), but no larger than the window below."""
+        below, margin = self.parentWidget(), theme().spacing(6)
+        room = below.size() if below is not None else self.screen().availableSize()
+        scale = theme().scale
+        self.resize(
+            min(round(width * scale), room.width() - margin), min(round(height * scale), room.height() - margin)
+        )
+
     def judge(self, problem: str, otherwise: str = "", unfinished: bool = False) -> None:
         """Say why it can't be done, or what it will take; the button follows. What is not yet filled in is no error."""
         self.verdict.setText(problem or otherwise)

@@ -10,8 +10,11 @@ from PySide6.QtWidgets import QHBoxLayout, QWidget
 from semascope.state.workspace import Workspace
 from semascope.ui.commands.registry import Commands
 from semascope.ui.shell import words
-from semascope.ui.shell.details import Details, harvest_details, model_details, sae_details
+from semascope.ui.shell.check_words import chip_word, sign
+from semascope.ui.shell.details import harvest_details, model_details
 from semascope.ui.shell.find_field import FindField
+from semascope.ui.shell.popover import Popover
+from semascope.ui.shell.sae_details import sae_details
 from semascope.ui.theme import theme, themes
 from semascope.ui.widgets.chip import Chip
 from semascope.ui.widgets.plain_text import plain_label
@@ -42,6 +45,7 @@ class TopBar(QWidget):
         workspace.engine_changed.connect(self._show)
         workspace.harvest_changed.connect(self._show)
         workspace.session_changed.connect(self._show)
+        workspace.checking.changed.connect(self._show)
         themes().changed.connect(self._dress)
         self._dress()
         self._show()
@@ -61,19 +65,27 @@ class TopBar(QWidget):
             self.model.say(model.name, words.model_facts(model))
         else:
             self.model.say(session.model.name if session.model else "", "not loaded")
+        more = len(workspace.dictionaries) - 1
+        beside = f" · +{more}" if more > 0 else ""
         if "sae" in pending:
-            self.sae.say(session.sae.name if session.sae else pending["sae"], "opening…")
+            self.sae.say(session.sae.name if session.sae and not sae else pending["sae"], "opening…")
         elif sae:
-            self.sae.say(words.hook(sae.hook_point) or sae.name, words.sae_facts(sae))
+            state = workspace.checking.of(sae)
+            mark = chip_word(state, model is not None)
+            self.sae.say(words.hook(sae.hook_point) or sae.name, words.sae_facts(sae) + beside, mark, sign(state))
         else:
             hook = words.hook(str(harvest.hook_point)) if harvest else ""
-            self.sae.say(hook or (session.sae.name if session.sae else ""), "not loaded")
+            self.sae.say(hook or (session.sae.name if session.sae else ""), "not loaded" + beside)
         if harvest:
             self.harvest.say(words.harvest_name(harvest), f"{words.count(harvest.tokens)} tokens")
         else:
             self.harvest.say(pending.get("harvest", ""), "opening…")
 
-    def _explain(self, chip: Chip, make: Callable[[Workspace, Commands], Details]) -> None:
+    def explain_sae(self) -> None:
+        """Show the page of the SAE's chip."""
+        self._explain(self.sae, sae_details)
+
+    def _explain(self, chip: Chip, make: Callable[[Workspace, Commands], Popover]) -> None:
         self._details = make(self._workspace, self._commands)
         self._details.open_below(chip)
 

@@ -7,17 +7,23 @@ from pathlib import Path
 from semascope.core.harvest.store import Harvest
 from semascope.jobs.infos import ModelInfo, SAEInfo
 
-_ARCHITECTURES = {
+_ACTIVATIONS = {
     "standard": "ReLU",
     "gated": "Gated",
     "jumprelu": "JumpReLU",
     "topk": "TopK",
+    "abstopk": "AbsTopK",
+    "groupmax": "GroupMax",
+    "tanh_relu": "tanh of ReLU",
     "batchtopk": "BatchTopK",
     "matryoshka_batchtopk": "Matryoshka",
-    "transcoder": "Transcoder",
-    "skip_transcoder": "Skip transcoder",
-    "jumprelu_transcoder": "JumpReLU transcoder",
+    "matching_pursuit": "Matching pursuit",
+    "temporal": "Temporal",
 }
+_USED_IN = (
+    "skip_cross_layer_transcoder", "cross_layer_transcoder", "skip_transcoder_set", "transcoder_set",
+    "skip_crosscoder", "crosscoder", "skip_transcoder", "transcoder",
+)  # fmt: skip
 _DTYPES = {"bfloat16": "bf16", "float32": "fp32", "float16": "fp16"}
 
 
@@ -29,7 +35,14 @@ def device(name: str) -> str:
 
 
 def architecture(name: str) -> str:
-    return _ARCHITECTURES.get(name, name)
+    """ "jumprelu_skip_transcoder" as people write it."""
+    used_in = next((part for part in _USED_IN if name.endswith(part)), "")
+    activation = name.removesuffix(used_in).rstrip("_")
+    shown = _ACTIVATIONS.get(activation, activation)
+    if not used_in:
+        return shown
+    use = used_in.replace("_", " ").replace("cross layer", "cross-layer")
+    return f"{shown} {use}" if shown else use[:1].upper() + use[1:]
 
 
 def hook(name: str) -> str:
@@ -62,3 +75,13 @@ def model_facts(info: ModelInfo) -> str:
 
 def sae_facts(info: SAEInfo) -> str:
     return f"{architecture(info.architecture)} · {info.features:,}"
+
+
+def dtype(name: str) -> str:
+    """ "bfloat16" as people write it."""
+    return _DTYPES.get(name, name)
+
+
+def bytes_(count: int) -> str:
+    """An amount of memory: "1.2 GB", "340 MB"."""
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{max(1, round(count / 1e6)):,} MB"

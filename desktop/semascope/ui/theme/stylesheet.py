@@ -30,4 +30,7 @@ def stylesheet(source: Tokens, scale: float = 1.0) -> str:
         "corner": CORNER_PX,
     }
     arrow = files("semascope.ui.theme").joinpath(f"arrow-{source.name}.svg")
-    return _template().substitute(names, arrow=str(arrow), **{key: str(value) for key, value in sizes.items()})
+    tick = files("semascope.ui.theme").joinpath(f"tick-{source.name}.svg")
+    return _template().substitute(
+        names, arrow=str(arrow), tick=str(tick), **{key: str(value) for key, value in sizes.items()}
+    )

@@ -46,6 +46,8 @@ class Theme:
         self.on_accent = QColor(source.on_accent)
         self.selection = QColor(source.selection)
         self.error = QColor(source.error)
+        self.doubt = QColor(source.doubt)
+        self.good = QColor(source.good)
         self.up = QColor(tokens.UP)
         self.down = QColor(tokens.DOWN)
         self.feature_colours = tuple(QColor(name) for name in tokens.FEATURES)

@@ -27,6 +27,8 @@ class Tokens:
     on_accent: str  # text on the accent
     selection: str
     error: str  # the words of a failure; never the only sign of one
+    doubt: str  # the words of what may be wrong; like `error`
+    good: str  # the words of what was checked and is right
     activation: RGB  # where a feature fires hardest; the ramp starts at the pane
 
 
@@ -43,6 +45,8 @@ LIGHT = Tokens(
     on_accent="#FFFFFF",
     selection="#E8EDFB",
     error="#B3261E",
+    doubt="#8A5300",
+    good="#1B7443",
     activation=(245, 158, 11),
 )
 
@@ -59,6 +63,8 @@ DARK = Tokens(
     on_accent="#101218",
     selection="#2A3352",
     error="#FF8A80",
+    doubt="#F0B04B",
+    good="#6CCB93",
     activation=(214, 137, 16),
 )
 

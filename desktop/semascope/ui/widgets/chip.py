@@ -7,6 +7,7 @@ from PySide6.QtGui import QFont, QFontMetrics, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QAbstractButton, QSizePolicy, QWidget
 
 from semascope.ui.theme import theme
+from semascope.ui.widgets.verdict_mark import Sign, paint_sign, sign_colour
 
 
 class Chip(QAbstractButton):
@@ -17,17 +18,18 @@ class Chip(QAbstractButton):
         self._kind = kind
         self._name = ""
         self._facts = ""
+        self._mark: tuple[str, Sign] = ("", "")
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.setAttribute(Qt.WidgetAttribute.WA_Hover)
         self.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
         self.say("", "")
 
-    def say(self, name: str, facts: str) -> None:
-        """Show this; without a name the chip invites to open something."""
-        self._name, self._facts = name, facts
+    def say(self, name: str, facts: str, mark: str = "", sign: Sign = "") -> None:
+        """Show this; without a name the chip invites to open something. `mark` says in a word how it is, beside its sign."""
+        self._name, self._facts, self._mark = name, facts, (mark, sign)
         self.setAccessibleName(f"{self._kind}: {name or 'none'}")
-        self.setAccessibleDescription(facts)
+        self.setAccessibleDescription(" · ".join(filter(None, (facts, mark))))
         self.updateGeometry()
         self.update()
 
@@ -48,11 +50,22 @@ class Chip(QAbstractButton):
         padding = 2 * theme().spacing(2) + theme().spacing(1)
         return padding + sum(QFontMetrics(self._font(s)).horizontalAdvance(words) for words, s in pieces) + 2
 
+    @property
+    def _mark_width(self) -> int:
+        """Room for the sign and its word at the right."""
+        words, sign = self._mark
+        if not words or not self._name:
+            return 0
+        side = round(14 * theme().scale) + theme().spacing(1) if sign else 0
+        return theme().spacing(2) + side + QFontMetrics(self._font(False)).horizontalAdvance(words)
+
     def sizeHint(self) -> QSize:
-        return QSize(self._width(self.pieces()), QFontMetrics(self._font(False)).height() + theme().spacing(3))
+        width = self._width(self.pieces()) + self._mark_width
+        return QSize(width, QFontMetrics(self._font(False)).height() + theme().spacing(3))
 
     def minimumSizeHint(self) -> QSize:
-        return QSize(min(self._width(self.pieces()[:2]), round(180 * theme().scale)), self.sizeHint().height())
+        width = min(self._width(self.pieces()[:2]), round(180 * theme().scale)) + self._mark_width
+        return QSize(width, self.sizeHint().height())
 
     def paintEvent(self, event: QPaintEvent) -> None:
         look = theme()
@@ -62,6 +75,7 @@ class Chip(QAbstractButton):
         painter.setBrush(look.soft if self.underMouse() else look.pane)
         painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), look.corner, look.corner)
         left, right = look.spacing(2) + 2, self.width() - look.spacing(2)
+        right = self._paint_mark(painter, right)
         for words, strong in self.pieces():
             metrics = QFontMetrics(self._font(strong))
             painter.setFont(self._font(strong))
@@ -70,3 +84,19 @@ class Chip(QAbstractButton):
             room = QRect(left, 0, max(0, right - left), self.height())
             painter.drawText(room, Qt.AlignmentFlag.AlignVCenter | Qt.TextFlag.TextSingleLine, shown)
             left += metrics.horizontalAdvance(words)
+
+    def _paint_mark(self, painter: QPainter, right: int) -> int:
+        """Paint the sign and its word at the right; returns where the rest ends."""
+        if not self._mark_width:
+            return right
+        look = theme()
+        words, sign = self._mark
+        left = right - self._mark_width + look.spacing(2)
+        side = round(14 * look.scale)
+        if sign:
+            paint_sign(painter, QRectF(left, (self.height() - side) / 2, side, side), sign)
+        painter.setFont(self._font(False))
+        painter.setPen(sign_colour(sign))
+        room = QRect(left, 0, right - left, self.height())
+        painter.drawText(room, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight, words)
+        return left - look.spacing(2)
