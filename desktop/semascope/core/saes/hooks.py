@@ -31,7 +31,9 @@ def place_problems(*places: Place) -> list[str]:
     return list(dict.fromkeys(place.problem for place in places if place.problem))
 
 
-NOWHERE = Place(None, "It does not say which layer and hook point it was made for.")
+NOWHERE = Place(
+    None, "It does not say which layer and hook point it was made for: give the place, for instance resid_post.8."
+)
 
 _LENS = {
     "resid_pre": "hook_resid_pre",
