@@ -161,9 +161,9 @@ def saelens(
     )
 
 
-def saelens_head(plain: Plain, root: Path, layer: int, head: int) -> Release:
-    """An SAE of one attention head."""
-    width = plain.z // 4
+def saelens_head(plain: Plain, root: Path, layer: int, head: int, width: int = 0) -> Release:
+    """An SAE of one attention head, as wide as the model's or `width`."""
+    width = width or plain.z // 4
     w = Weights(50 + head, width)
     part = slice(head * width, (head + 1) * width)
     folder = write_tensors(

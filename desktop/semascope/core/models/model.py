@@ -82,6 +82,11 @@ class LanguageModel:
         return device
 
     @property
+    def heads(self) -> int:
+        """Number of attention heads of a block, whose outputs stand side by side at `attn_z`."""
+        return int(self.module.config.get_text_config().num_attention_heads)
+
+    @property
     def image_layers(self) -> int:
         """Number of blocks of its vision tower, 0 for none."""
         return len(self.tree.tower.blocks) if self.tree.tower else 0
@@ -223,7 +228,7 @@ class LanguageModel:
         Raises:
             UserError: See `lens.value_shift`.
         """
-        return lens.value_shift(self.tree, layer, int(self.module.config.get_text_config().num_attention_heads))
+        return lens.value_shift(self.tree, layer, self.heads)
 
 
 def _sees_prompt_whole(module: Any, tree: ModelTree) -> bool:
