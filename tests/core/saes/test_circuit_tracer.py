@@ -144,6 +144,12 @@ def test_an_impossible_k_is_a_sentence(tmp_path: Path, k: object) -> None:
         read(make_set(tmp_path, {0: layer(0)}, activation="topk", k=k))
 
 
+@pytest.mark.parametrize("k", [torch.tensor(torch.inf), torch.tensor(torch.nan), torch.tensor(0), torch.tensor(-3)])
+def test_an_impossible_k_in_the_file_is_a_sentence(tmp_path: Path, k: Tensor) -> None:
+    with pytest.raises(UserError, match="k is"):
+        read(make_set(tmp_path, {0: layer(0, k=k)}, activation="topk"))
+
+
 def test_decoders_may_lie_the_other_way_round(tmp_path: Path) -> None:
     own = layer(0)
     turned = own | {"W_dec": own["W_dec"].T.contiguous()}

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
@@ -29,36 +29,17 @@ import torch
 from torch import Tensor
 
 from semascope.core.errors import UserError
-from semascope.core.saes.activations import Activation, make_activation
+from semascope.core.saes.activations import make_activation
 from semascope.core.saes.config import SAEConfig
+from semascope.core.saes.encoders import CHUNK, Encoder, blocks
 from semascope.core.saes.layouts import Axis, axis_of, by_place, flat, spread
 from semascope.core.saes.normalise import PER_TOKEN
 from semascope.core.saes.sae import SAE
-
-_CHUNK = 1 << 25
-"""Numbers handled at once: 128 MiB of float32."""
 
 _STREAM = frozenset({"resid_pre", "resid_mid", "resid_post"})
 
 KINDS = frozenset({"transcoder_set", "cross_layer_transcoder", "crosscoder"})
 """The kinds of dictionary that this class computes."""
-
-
-@dataclass(frozen=True)
-class Encoder:
-    """One encoder.
-
-    Attributes:
-        weight: Shape (width, m), where it has all it reads as rows.
-        bias: Shape (m,).
-        activation: From pre-activations to activations.
-        columns: What it reads of flat activations.
-    """
-
-    weight: Tensor
-    bias: Tensor
-    activation: Activation
-    columns: slice
 
 
 class LayeredSAE(SAE):
@@ -115,7 +96,8 @@ class LayeredSAE(SAE):
             if name.startswith("W_dec."):
                 e, w = map(int, name.split(".")[1:])
                 self.decoders[e][w] = tensor.detach() if mapped else tensor.detach().to(self.device, dtype)
-        self.b_dec = torch.cat([own(f"b_dec.{w}") for w in range(_count(tensors, "b_dec."))])
+        count = sum(name.startswith("b_dec.") for name in tensors)
+        self.b_dec = torch.cat([own(f"b_dec.{w}") for w in range(count)])
         self.skips = {e: own(f"W_skip.{e}") for e in range(config.places) if f"W_skip.{e}" in tensors}
         self.centre = own("centre").flatten() if "centre" in tensors else None
         self.W_skip = None
@@ -133,7 +115,7 @@ class LayeredSAE(SAE):
         activation = make_activation(replace(config, d_sae=len(bias)), parameters)
         everything = weight.shape[0] == config.d_in * config.places
         columns = slice(None) if everything else slice(e * config.d_in, (e + 1) * config.d_in)
-        return Encoder(weight, bias, activation, columns)
+        return Encoder(weight, bias, activation, columns, self.mapped)
 
     @torch.no_grad()
     def encode(self, x: Tensor) -> Tensor:
@@ -143,11 +125,9 @@ class LayeredSAE(SAE):
         size = self.config.d_sae
         f = torch.zeros(len(rows), self.config.features, dtype=torch.float32, device=self.device)
         for e, encoder in enumerate(self.encoders):  # outermost, so that a mapped matrix is read once
-            step = max(1, _CHUNK // size)
+            step = max(1, CHUNK // size)
             for x_rows, f_rows in zip(torch.split(rows, step), torch.split(f, step), strict=True):
-                p = self._linear(encoder, x_rows[:, encoder.columns])
-                encoder.activation.apply_(p)
-                f_rows[:, e * size : e * size + p.shape[-1]] = p
+                f_rows[:, e * size : e * size + encoder.size] = encoder.encode(x_rows)
         f = f.view(*x_flat.shape[:-1], self.config.features)
         return f if len(self.encoders) == 1 else spread(f, len(self.encoders), self._axis)
 
@@ -187,17 +167,7 @@ class LayeredSAE(SAE):
         rows = self._enter(x_flat)
         f = torch.zeros(len(rows), len(ids), dtype=torch.float32, device=self.device)
         for e, at, chosen in self._by_encoder(ids):
-            encoder = self.encoders[e]
-            read = rows[:, encoder.columns]
-            if self.independent:
-                weight = self._here(encoder.weight.T[chosen.to(encoder.weight.device)])
-                p = torch.addmm(encoder.bias[chosen], read, weight.T).float()
-                encoder.activation.some(chosen).apply_(p)
-            else:
-                whole = self._linear(encoder, read)
-                encoder.activation.apply_(whole)
-                p = whole[:, chosen]
-            f[:, at] = p
+            f[:, at] = self.encoders[e].encode_some(rows, chosen)
         return f.view(*x_flat.shape[:-1], len(ids))
 
     @torch.no_grad()
@@ -215,7 +185,7 @@ class LayeredSAE(SAE):
         squares = torch.zeros(self.config.features, device=self.device)
         for e, decoders in enumerate(self.decoders):
             for decoder in decoders.values():
-                for at, block in self._blocks(decoder):
+                for at, block in self._numbers(decoder):
                     squares[e * self.config.d_sae + at :][: len(block)] += block.float().square().sum(dim=-1)
         return squares.sqrt()
 
@@ -232,7 +202,7 @@ class LayeredSAE(SAE):
         added = torch.zeros(self.config.features, self.config.d_out, dtype=self.dtype, device=self.device)
         for e, decoders in enumerate(self.decoders):
             for w, decoder in decoders.items():
-                for at, block in self._blocks(decoder) if w == last or not stream else ():
+                for at, block in self._numbers(decoder) if w == last or not stream else ():
                     added[e * self.config.d_sae + at :][: len(block)] += block
         return added
 
@@ -305,25 +275,14 @@ class LayeredSAE(SAE):
             rows = rows - self.centre
         return rows.to(self.dtype)
 
-    def _linear(self, encoder: Encoder, x: Tensor) -> Tensor:
-        """The pre-activations of one encoder, shape (n, m), float32."""
-        if not self.mapped:
-            return torch.addmm(encoder.bias, x, encoder.weight).float()
-        p = torch.empty(len(x), len(encoder.bias), dtype=torch.float32, device=self.device)
-        for at, block in self._blocks(encoder.weight.T):
-            part = slice(at, at + len(block))
-            p[:, part] = torch.addmm(encoder.bias[part], x, block.T)
-        return p
-
     def _decode(self, rows: Tensor) -> Tensor:
         x_hat = by_place(self.b_dec.repeat(len(rows), 1), self._places_out)
         for e, decoders in enumerate(self.decoders):
-            size = len(self.encoders[e].bias)
-            f = rows[:, e * self.config.d_sae : e * self.config.d_sae + size]
+            f = rows[:, e * self.config.d_sae : e * self.config.d_sae + self.encoders[e].size]
             firing = f.any(dim=0).nonzero()[:, 0] if self.mapped else None  # what doesn't fire stays in the file
             f = f if firing is None else f[:, firing]
             for w, decoder in decoders.items():
-                for at, block in self._blocks(decoder if firing is None else decoder[firing.to(decoder.device)]):
+                for at, block in self._numbers(decoder if firing is None else decoder[firing.to(decoder.device)]):
                     x_hat[:, w] += f[:, at : at + len(block)] @ block
         return x_hat.flatten(-2)
 
@@ -333,16 +292,9 @@ class LayeredSAE(SAE):
         which = ids // size
         for e in sorted(set(which.tolist())):
             at = (which == e).nonzero()[:, 0]
-            at = at[ids[at] - e * size < len(self.encoders[e].bias)]  # the others are none
+            at = at[ids[at] - e * size < self.encoders[e].size]  # the others are none
             yield e, at, ids[at] - e * size
 
-    def _blocks(self, matrix: Tensor) -> Iterator[tuple[int, Tensor]]:
-        """Rows of a matrix as numbers to compute with, and where they begin; all of them at once unless it is mapped."""
-        step = max(1, _CHUNK // matrix.shape[-1]) if self.mapped else max(1, len(matrix))
-        for at in range(0, len(matrix), step):
-            yield at, self._here(matrix[at : at + step])
-
-
-def _count(tensors: Mapping[str, Tensor], prefix: str) -> int:
-    """How many tensors there are of a kind."""
-    return sum(name.startswith(prefix) for name in tensors)
+    def _numbers(self, matrix: Tensor) -> Iterator[tuple[int, Tensor]]:
+        """See `blocks`."""
+        return blocks(matrix, self.b_dec, mapped=self.mapped)

@@ -51,6 +51,7 @@ class _Part:
         reader: What encodes them, from the activations at its hook points side by side.
         ids: Which of its features, shape (k,).
         gain, offset: Δ = gain · f + offset, shape (k,) each.
+        needs_f: Whether Δ depends on f at all.
         targets: Where Δ is added: the features' directions there, shape (k, d_out).
         seen: What was read in this pass, by hook point.
         change: Δ of this pass, shape (batch, tokens aimed at, k); None until everything was read.
@@ -60,6 +61,7 @@ class _Part:
     ids: Tensor
     gain: Tensor
     offset: Tensor
+    needs_f: bool
     targets: dict[HookPoint, Tensor]
     seen: dict[HookPoint, Tensor] = field(default_factory=dict)
     change: Tensor | None = None
@@ -72,7 +74,7 @@ class _Part:
             return
         whole = torch.cat([self.seen[each] for each in self.reader.hooks], dim=-1)
         self.seen.clear()
-        if bool((self.gain == 0).all()):
+        if not self.needs_f:
             self.change = self.offset.expand(*whole.shape[:-1], -1)
             return
         rows = whole.reshape(-1, whole.shape[-1])
@@ -114,7 +116,7 @@ class PlacedEdits:
                     f"Feature {int(ids[at][0])} writes nothing that the model has not passed when the feature is known.",
                     "Steer a feature that writes to the last place this dictionary reads.",
                 )
-            self._parts.append(_Part(reader, own, gain[at], offset[at], targets))
+            self._parts.append(_Part(reader, own, gain[at], offset[at], bool(gain[at].any()), targets))
 
     def editors(self, steering: Steering) -> Iterator[tuple[HookPoint, Editor]]:
         """Every hook point that is read or written, and what to do there."""

@@ -285,12 +285,9 @@ def _notes(folder: Folder, config: Fields, activation: str, reads: Hooks, size: 
 def _listed(config: Fields) -> list[str]:
     """What config.yaml says lies elsewhere: paths and addresses, or (in early releases) tables with a `filepath`."""
     entries = config.content.get("transcoders")
-    plain = [entry.get("filepath") if isinstance(entry, dict) else entry for entry in _list(entries)]
+    entries = entries if isinstance(entries, list) else []
+    plain = [entry.get("filepath") if isinstance(entry, dict) else entry for entry in entries]
     return [entry[:200] for entry in plain if isinstance(entry, str)]
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
 
 
 def _training(folder: Folder) -> dict[str, Any]:

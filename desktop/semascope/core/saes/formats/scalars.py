@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from pathlib import Path
+
 from safetensors import SafetensorError, safe_open
 
 from semascope.core.foreign.folder import TORCH_FILES, Folder
@@ -9,19 +12,23 @@ from semascope.core.foreign.headers import DTYPES, broken
 
 
 def scalar(folder: Folder, file: str, name: str) -> float | None:
-    """The value of a tensor of one number in a .safetensors or PyTorch file; None where there is no such tensor.
+    """The value of a tensor of one number in a .safetensors or PyTorch file; None where there is none, or it is no number.
 
     Raises:
         UserError: The file is damaged.
     """
     found = folder.header(file).get(name)
-    if found is None or found.dtype not in DTYPES or found.shape not in ((), (1,)):
+    if found is None or found.dtype not in DTYPES or found.dtype.startswith("F8") or found.shape not in ((), (1,)):
         return None
-    if file.endswith(TORCH_FILES):
-        return folder.torch(file).number(name)
-    path = folder.file(file)
+    value = (
+        folder.torch(file).number(name) if file.endswith(TORCH_FILES) else _stored(folder.file(file), name, found.dtype)
+    )
+    return value if value is not None and math.isfinite(value) else None
+
+
+def _stored(path: Path, name: str, dtype: str) -> float:
     try:
-        if found.dtype == "BF16":  # which numpy has no numbers for
+        if dtype == "BF16":  # which numpy has no numbers for
             with safe_open(path, framework="pt") as tensors:
                 return float(tensors.get_tensor(name))
         with safe_open(path, framework="numpy") as tensors:
