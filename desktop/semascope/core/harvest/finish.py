@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Generator, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ from semascope.core.harvest.accumulate import Accumulators
 from semascope.core.harvest.arrays import Stream, Written, write_arrays
 from semascope.core.harvest.scratch import ContextLog
 from semascope.core.harvest.strings import write_strings
-from semascope.core.models.hookpoint import STREAM
+from semascope.core.models.hookpoint import STREAM, HookPoint
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -135,7 +136,7 @@ def _effects(model: LanguageModel, sae: SAE) -> Steps:
     features, width = decoder.shape
     arrays: dict[str, list[NDArray]] = {}
     unembedding = model.unembedding()
-    direct = width == unembedding.weight.shape[1] and all(hook.site in STREAM for hook in sae.config.writes)
+    direct = width == unembedding.weight.shape[1] and all(_adds(model, hook) for hook in sae.config.writes)
     lens = logits.LogitLens(unembedding) if direct else None
     step = max(1, min(_CHUNK, int(_WORK / (2 * width * unembedding.weight.shape[0]))))
     for start in range(0, features if lens else 0, step):
@@ -153,6 +154,14 @@ def _effects(model: LanguageModel, sae: SAE) -> Steps:
         arrays.setdefault("cosine", []).append(near.cosines)
         yield 0.7 + 0.3 * min(1.0, (start + step) / features)
     return {name: np.concatenate(columns) for name, columns in arrays.items()}
+
+
+def _adds(model: LanguageModel, hook: HookPoint) -> bool:
+    """Whether what is written at `hook` reaches the residual stream as it is, with no norm on the way."""
+    if not hook.site.endswith("_raw"):
+        return hook.site in STREAM
+    added = replace(hook, site=hook.site.replace("raw", "out"))
+    return model.tree.tap(hook) == model.tree.tap(added)
 
 
 def write_record(folder: Path, record: dict[str, Any]) -> None:

@@ -49,7 +49,7 @@ class Read:
         """The SAE's events at some positions, given as flat indices; the rows of the events are those of `places`."""
         there = torch.from_numpy(places).to(self.x.device)
         if sae.sequential:  # every row is a context of its own, and padding stands behind it
-            activations = sae.encode(self.x.unflatten(0, self.tile.ids.shape)).flatten(0, 1)[there]
+            activations = sae.encode(self.x.view(*self.tile.ids.shape, -1)).flatten(0, 1)[there]
         else:
             activations = sae.encode(self.x[there])
         if activations.device.type == "cpu":

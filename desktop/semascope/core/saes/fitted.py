@@ -70,7 +70,7 @@ class FittedSAE:
         if self.config.head is not None:
             x = x[..., self._head]
         if self._centres_in:
-            parts = x.unflatten(-1, (len(self.hooks), -1))
+            parts = x.reshape(*x.shape[:-1], len(self.hooks), -1)
             x = (parts - parts.mean(dim=-1, keepdim=True)).flatten(-2)
         return x * self.config.scale
 
@@ -109,8 +109,8 @@ class FittedSAE:
         x_hat = x_hat / self.config.scale
         target = target.to(x_hat.device, x_hat.dtype)
         if self._centres_out:
-            means = target.unflatten(-1, (len(self.hooks_out), -1)).mean(dim=-1, keepdim=True)
-            x_hat = (x_hat.unflatten(-1, (len(self.hooks_out), -1)) + means).flatten(-2)
+            means = target.reshape(*target.shape[:-1], len(self.hooks_out), -1).mean(dim=-1, keepdim=True)
+            x_hat = (x_hat.reshape(*means.shape[:-1], -1) + means).flatten(-2)
         if self.config.head is not None:
             whole = target.clone()
             whole[..., self._head] = x_hat
