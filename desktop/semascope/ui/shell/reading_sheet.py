@@ -46,12 +46,14 @@ class ReadingSheet(Sheet):
         self.hook = HookField(AS_SAID if info.hook_point or not now.hooks else "Not known", layers, several)
         self.hook_out = HookField(AS_SAID, layers, several or len(info.writes) > 1)
         self.processing, self.normalize, self.scale = choices(_forms()), choices(_normalisations()), QLineEdit()
+        self.threshold = QLineEdit(placeholderText=AS_SAID)
         self.scale.setPlaceholderText(f"{AS_SAID}; now {info.scale:.6g}")
         self.hook.show_text(hooks_text(now.hooks))
         self.hook_out.show_text(hooks_text(now.hooks_out))
         self.processing.setCurrentIndex(max(0, self.processing.findData(now.processing)))
         self.normalize.setCurrentIndex(max(0, self.normalize.findData(now.normalize)))
         self.scale.setText("" if now.scale is None else f"{now.scale:.10g}")
+        self.threshold.setText("" if now.threshold is None else f"{now.threshold:.10g}")
         self.row("Reads at", self.hook)
         self.hook.set_names("Reads at")
         if info.kind != "sae":
@@ -60,9 +62,12 @@ class ReadingSheet(Sheet):
         self.row("Activations", self.processing)
         self.row("Multiplied by", self.scale)
         self.row("Normalised", self.normalize)
+        if info.activation == "jumprelu":
+            self.row("Thresholds times", self.threshold)
         self.hook.changed.connect(self._judge)
         self.hook_out.changed.connect(self._judge)
-        self.scale.textChanged.connect(self._judge)
+        for line in (self.scale, self.threshold):
+            line.textChanged.connect(self._judge)
         for combo in (self.processing, self.normalize):
             combo.currentIndexChanged.connect(self._judge)
         self.hook.setFocus()
@@ -76,11 +81,12 @@ class ReadingSheet(Sheet):
             UserError: Something in it makes no sense.
         """
         return Reading(
-            self.hook.hooks,
-            self.hook_out.hooks if self._info.kind != "sae" else (),
-            self.processing.currentData() or None,
-            parse_scale(self.scale.text()),
-            self.normalize.currentData() or None,
+            hooks=self.hook.hooks,
+            hooks_out=self.hook_out.hooks if self._info.kind != "sae" else (),
+            processing=self.processing.currentData() or None,
+            scale=parse_scale(self.scale.text()),
+            normalize=self.normalize.currentData() or None,
+            threshold=parse_scale(self.threshold.text(), "a factor of thresholds"),
         )
 
     def accept(self) -> None:
@@ -102,7 +108,7 @@ class ReadingSheet(Sheet):
             self.judge("", f"It will be read {reading}, and checked again. Undo takes it back.")
 
 
-def parse_scale(text: str) -> float | None:
+def parse_scale(text: str, what: str = "a scale") -> float | None:
     """The number in a field, None where it is empty.
 
     Raises:
@@ -115,7 +121,7 @@ def parse_scale(text: str) -> float | None:
     except ValueError:
         number = math.nan
     if not (math.isfinite(number) and number > 0):
-        raise UserError(f"“{text.strip()[:40]}” is not a scale.", "Give a number above 0.")
+        raise UserError(f"“{text.strip()[:40]}” is not {what}.", "Give a number above 0.")
     return number
 
 

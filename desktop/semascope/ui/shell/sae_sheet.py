@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from PySide6.QtWidgets import QComboBox, QLineEdit, QWidget
@@ -101,12 +101,12 @@ class SAESheet(Sheet):
         Raises:
             UserError: Something in it makes no sense.
         """
-        return Reading(
-            self.hook.hooks,
-            self.hook_out.hooks if self._survey.config.is_transcoder else (),
-            self.processing.currentData() or None,
-            parse_scale(self.scale.text()),
-            self._survey.reading.normalize,
+        return replace(
+            self._survey.reading,
+            hooks=self.hook.hooks,
+            hooks_out=self.hook_out.hooks if self._survey.config.is_transcoder else (),
+            processing=self.processing.currentData() or None,
+            scale=parse_scale(self.scale.text()),
         )
 
     def accept(self) -> None:
