@@ -55,6 +55,7 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
         choices=("none", "expected_average_only_in", "constant_norm_rescale", "layer_norm"),
         help="what is done to each activation first",
     )
+    group.add_argument("--threshold-factor", type=float, metavar="X", help="multiply its thresholds by this")
     group.add_argument("--sae-dtype", metavar="T", help="what the SAE computes in: fp32 (the default), bf16 or fp16")
     group.add_argument("--mapped", action="store_true", default=None, help="leave the SAE's matrices in their file")
 

@@ -42,7 +42,7 @@ def load_sae(path: str | Path, args: argparse.Namespace, device: str | None = No
 
 
 def reading_of(args: argparse.Namespace) -> Reading:
-    """The reading of --hook, --hook-out, --processing, --input-scale and --normalize.
+    """The reading of --hook, --hook-out, --processing, --input-scale, --normalize and --threshold-factor.
 
     Raises:
         UserError: They name no place, or the scale is none.
@@ -56,6 +56,7 @@ def reading_of(args: argparse.Namespace) -> Reading:
         args.processing,
         args.input_scale,
         args.normalize,
+        args.threshold_factor,
     )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import transformers as tf
 from torch import Tensor
 
 from semascope import paths
@@ -17,15 +18,20 @@ from semascope.core.errors import UserError
 from semascope.core.models.hookpoint import HookPoint, parse_hooks
 from semascope.core.models.model import LanguageModel
 from semascope.core.models.open import open_model
+from semascope.core.models.text import TextCodec
 from semascope.core.progress import drive
 from semascope.core.saes.check import self_check
 from semascope.core.saes.checked import Check
 from semascope.core.saes.config import SAEConfig
+from semascope.core.saes.layered import LayeredSAE
 from semascope.core.saes.opening import open_sae
 from semascope.core.saes.reading import Reading
 from semascope.core.saes.sae import SAE
-from tests.core.models.families import language_model
-from tests.core.saes.trained import activations, learn, sae, write_corpus
+from tests.core.models.families import language_model, tokenizer
+from tests.core.saes.golden import GOLDEN
+from tests.core.saes.make_layers import config as layered_config
+from tests.core.saes.make_layers import layered
+from tests.core.saes.trained import FEATURES, activations, as_crosscoder, as_layers, learn, sae, write_corpus
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +62,14 @@ def x(gpt2: LanguageModel, corpus: Path) -> Tensor:
 @pytest.fixture(scope="module")
 def plain(x: Tensor) -> dict[str, Tensor]:
     return learn(x)
+
+
+def narrow_model() -> LanguageModel:
+    """As wide and deep as the fixtures are."""
+    torch.manual_seed(0)
+    settings = {"vocab_size": 320, "hidden_size": 16, "num_hidden_layers": 4, "num_attention_heads": 2}
+    config = tf.LlamaConfig(**settings, intermediate_size=24, max_position_embeddings=64, initializer_range=0.5)
+    return LanguageModel(tf.LlamaForCausalLM(config).eval(), TextCodec(tokenizer(), [1]), Path("narrow"), "sha256:1")
 
 
 def check(model: LanguageModel, one: SAE, corpus: Path, **how: object) -> Check:
@@ -221,6 +235,105 @@ class TestTranscoders:
         x_hat = one(x)
         explained = 1 - (y - x_hat).square().sum() / (y - y.mean(dim=0)).square().sum()
         assert check(llama, one, corpus).explained == pytest.approx(float(explained), abs=0.02)
+
+
+class TestSeveralHookPoints:
+    def test_a_set_of_transcoders(self, corpus: Path) -> None:
+        model = language_model("llama")
+        for block in model.module.model.layers:
+            gain = block.post_attention_layernorm.weight
+            gain.copy_(torch.linspace(0.2, 3, len(gain)))
+        pairs = [
+            (activations(model, f"mlp_in.{i}", corpus), activations(model, f"mlp_out.{i}", corpus)) for i in (0, 1)
+        ]
+        tensors = as_layers([learn(x, y) for x, y in pairs])
+        right = LayeredSAE(layered_config("transcoder_set", width=32, sizes=(FEATURES,) * 2), tensors)
+        found = check(model, right, corpus)
+        assert found.verdict == "plausible"
+        assert found.recommended is None
+        residual = variance = active = 0.0
+        for e, (x, y) in enumerate(pairs):
+            x_hat = right.one_encoder(e).reconstruct(x)[0]
+            residual += float((y - x_hat).square().sum())
+            variance += float((y - y.mean(dim=0)).square().sum())
+            active += float((right.one_encoder(e).encode(x) > 0).sum(dim=-1).float().mean())
+        assert found.explained == pytest.approx(1 - residual / variance, abs=0.03)
+        assert found.l0 == pytest.approx(active / 2, rel=0.05)
+        wrong = right.reread(Reading(hooks=parse_hooks("mlp_norm.0-1")).apply(right.config))
+        assert check(model, wrong, corpus).recommended == Reading(hooks=parse_hooks("mlp_in.0-1"))
+
+    def test_a_crosscoder(self, llama: LanguageModel, corpus: Path) -> None:
+        both = torch.cat([activations(llama, f"resid_post.{i}", corpus) for i in (0, 1)], dim=-1)
+        tensors = as_crosscoder(learn(both), 2)
+        right = LayeredSAE(layered_config("crosscoder", width=32, sizes=(FEATURES,) * 2), tensors)
+        found = check(llama, right, corpus)
+        assert found.verdict == "plausible"
+        f = right.encode(both)
+        explained = 1 - (both - right.decode(f)).square().sum() / (both - both.mean(dim=0)).square().sum()
+        assert found.explained == pytest.approx(float(explained), abs=0.02)
+        wrong = right.reread(Reading(hooks=parse_hooks("attn_out.0-1")).apply(right.config))
+        wrong_found = check(llama, wrong, corpus, alternatives=True)
+        assert max(wrong_found.alternatives, key=lambda each: each.explained).reading.hooks == parse_hooks(
+            "resid_post.0-1"
+        )
+
+    def test_one_that_does_not_say_where(self, llama: LanguageModel, corpus: Path) -> None:
+        one = layered("crosscoder", width=32, reads=(), writes=())
+        found = check(llama, one, corpus)
+        assert found.recommended is None
+        assert "reads several at once" in found.sentences[0]
+
+    def test_a_cross_layer_transcoder_runs(self, llama: LanguageModel, corpus: Path) -> None:
+        found = check(llama, layered("cross_layer_transcoder", width=32, sizes=(40, 30)), corpus, tokens=500)
+        assert found.verdict != "plausible"
+        assert found.alternatives
+
+
+def test_whole_sequences_where_they_are_needed(corpus: Path) -> None:
+    """A temporal SAE predicts a token from those before it."""
+    model = narrow_model()
+    one = open_sae(GOLDEN / "sae_lens/temporal", device="cpu")
+    found = check(model, one, corpus, alternatives=False, tokens=10**6)
+    residual, kept = 0.0, []
+    texts = (model.codec.encode(json.loads(line)["text"]).ids for line in corpus.read_text().splitlines())
+    length = min(model.context, one.config.metadata["context_size"]) - 1
+    contexts = [[0, *ids[at : at + length]] for ids in texts for at in range(0, len(ids), length)]
+    rows = [model.run_to(one.config.reads, torch.tensor([ids]))[0] for ids in contexts]
+    norms = torch.cat([x[1:].norm(dim=-1) for x in rows])
+    for x in rows:
+        few = (x.norm(dim=-1) <= 4 * norms.median()) & (torch.arange(len(x)) > 0)
+        residual += float((x - one(x[None])[0])[few].square().sum())
+        kept.append(x[few])
+    x = torch.cat(kept)
+    assert found.tokens == len(x)
+    assert found.explained == pytest.approx(1 - residual / float((x - x.mean(dim=0)).square().sum()), rel=1e-3)
+
+
+@pytest.mark.parametrize("factor", [0.2, 4.0])
+def test_thresholds_without_a_factor(
+    gpt2: LanguageModel, corpus: Path, plain: dict[str, Tensor], factor: float
+) -> None:
+    """As some BatchTopK dictionaries were saved."""
+    right = sae(plain, "resid_post.0").encode(activations(gpt2, "resid_post.0", corpus, 2000))
+    threshold = torch.full((FEATURES,), float(right[right > 0].quantile(0.3)))
+    shown = {
+        "activation": "jumprelu",
+        "architecture": "jumprelu",
+        "l0": float((right > threshold).sum(dim=-1).float().mean()),
+    }
+    assert check(gpt2, sae(plain | {"threshold": threshold}, "resid_post.0", **shown), corpus).verdict == "plausible"
+    one = sae(plain | {"threshold": threshold / factor}, "resid_post.0", **shown)
+    found = check(gpt2, one, corpus, alternatives=True)
+    by_threshold = [each for each in found.alternatives if each.reading.threshold]
+    assert by_threshold
+    if found.recommended is not None and found.recommended.threshold:
+        assert check(gpt2, apply(one, found), corpus).verdict == "plausible"
+    reread = one.reread(Reading(threshold=factor).apply(one.config))
+    torch.testing.assert_close(reread.activation.parameters["threshold"], threshold)
+    assert (
+        reread.reread(Reading(threshold=1.0).apply(one.config)).activation.parameters["threshold"][0]
+        == threshold[0] / factor
+    )
 
 
 def test_one_head_is_judged_by_its_part(corpus: Path) -> None:

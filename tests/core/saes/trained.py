@@ -90,3 +90,22 @@ def sae(tensors: dict[str, Tensor], hook: str, out: str = "", **changes: object)
         "apply_b_dec_to_input": not out,
     }
     return SAE(SAEConfig(**{**settings, **changes}), tensors)
+
+
+def as_layers(learned: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """Transcoders learned one by one, as the tensors of a set."""
+    return {
+        f"{name}.{e}{f'.{e}' if name == 'W_dec' else ''}": tensor
+        for e, tensors in enumerate(learned)
+        for name, tensor in tensors.items()
+    }
+
+
+def as_crosscoder(learned: dict[str, Tensor], places: int) -> dict[str, Tensor]:
+    """A dictionary learned on several places side by side, as the tensors of a crosscoder, which subtracts nothing."""
+    found = {"W_enc.0": learned["W_enc"], "b_enc.0": learned["b_enc"] - learned["b_dec"] @ learned["W_enc"]}
+    for w, (decoder, bias) in enumerate(
+        zip(learned["W_dec"].chunk(places, 1), learned["b_dec"].chunk(places), strict=True)
+    ):
+        found |= {f"W_dec.0.{w}": decoder, f"b_dec.{w}": bias}
+    return found

@@ -104,6 +104,7 @@ def describe(
                 "processing": sae.config.processing,
                 "scale": sae.config.scale,
                 "normalize": sae.config.normalize,
+                "threshold_factor": sae.config.threshold_factor,
                 "hooks": hooks_text(sae.config.reads),
                 "hooks_out": hooks_text(sae.config.writes),
                 "mask_first": sae.config.mask_first,

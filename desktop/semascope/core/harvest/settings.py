@@ -79,7 +79,8 @@ class Settings:
 def form_of(config: SAEConfig) -> str:
     """All of an SAE's settings that change a harvest of the same weights at the same place."""
     masked = f"{config.mask_first}:{','.join(map(str, config.mask_ids))}"
-    return f"{config.processing} x{config.scale!r} {config.normalize} -{masked}"
+    factor = "" if config.threshold_factor == 1.0 else f" θ{config.threshold_factor!r}"
+    return f"{config.processing} x{config.scale!r} {config.normalize}{factor} -{masked}"
 
 
 def tile_tokens(device: str, dtype: str, threads: int, batch_tokens: int | None) -> int:

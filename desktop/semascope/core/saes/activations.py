@@ -38,6 +38,10 @@ class Activation(ABC):
         """The same function for the features `ids`, shape (k,); only where `independent`."""
         return self
 
+    def rescaled(self, factor: float) -> Activation:  # noqa: ARG002 - for functions with thresholds
+        """The same function with its thresholds multiplied by `factor`."""
+        return self
+
 
 class ReLU(Activation):
     """f = max(p, 0)."""
@@ -80,6 +84,9 @@ class JumpReLU(Activation):
         chosen = copy.copy(self)
         chosen.threshold = self.threshold[ids]
         return chosen
+
+    def rescaled(self, factor: float) -> Activation:
+        return self if factor == 1.0 else JumpReLU(self.threshold * factor)
 
 
 class Gated(Activation):
@@ -163,7 +170,8 @@ def make_activation(config: SAEConfig, parameters: Mapping[str, Tensor]) -> Acti
         case "tanh_relu":
             return TanhReLU()
         case "jumprelu":
-            return JumpReLU(parameters["threshold"].expand(config.d_sae))  # some files hold one for all features
+            threshold = parameters["threshold"].expand(config.d_sae)  # some files hold one for all features
+            return JumpReLU(threshold * config.threshold_factor)
         case "gated":
             return Gated(parameters["b_gate"], parameters["r_mag"], parameters["b_mag"])
         case "temporal" if config.k is None:

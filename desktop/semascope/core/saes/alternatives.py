@@ -62,6 +62,8 @@ def readings(config: SAEConfig, model: LanguageModel, natural: float) -> Iterato
         if changed:
             yield changed
         yield from (replace(changed, scale=scale) for scale in scales if scale != config.scale)
+        if config.activation == "jumprelu" and config.encoders == 1 and not changed:
+            yield from (Reading(threshold=config.threshold_factor * each) for each in scales if each != 1.0)
         if len(config.reads) == 1 and not config.is_transcoder:
             yield from (replace(changed, normalize=way) for way in _normalisations(config, first=not changed))
 
@@ -172,12 +174,20 @@ def merged(first: Reading, change: Reading) -> Reading:
         change.processing or first.processing,
         first.scale if change.scale is None else change.scale,
         change.normalize or first.normalize,
+        first.threshold if change.threshold is None else change.threshold,
     )
 
 
 def changes(reading: Reading) -> tuple[int, ...]:
     """How much a reading changes, for sorting: fewer things first, then those that releases leave out more often."""
-    changed = (reading.processing, reading.scale, reading.hooks, reading.hooks_out, reading.normalize)
+    changed = (
+        reading.processing,
+        reading.scale,
+        reading.hooks,
+        reading.hooks_out,
+        reading.normalize,
+        reading.threshold,
+    )
     asked = [thing is not None and thing != () for thing in changed]
     return (sum(asked), *(i for i, there in enumerate(asked) if there))
 
@@ -199,6 +209,8 @@ def words(change: Reading) -> str:
         )
     if change.scale is not None:
         parts.append("with no scale" if change.scale == 1 else f"with activations multiplied by {change.scale:.3g}")
+    if change.threshold is not None:
+        parts.append(f"with thresholds multiplied by {change.threshold:.3g}")
     if change.normalize is not None:
         parts.append(
             {

@@ -9,8 +9,8 @@ one without a hook point is tried in every layer. What is recommended is shown, 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from semascope.core.corpus.contexts import Context
@@ -20,21 +20,14 @@ from semascope.core.models.hookpoint import Hooks
 from semascope.core.models.model import LanguageModel
 from semascope.core.progress import Job
 from semascope.core.prompt import begins_with_bos
-from semascope.core.saes.alternatives import Places, changes, everywhere, merged, neighbours, readings, words
-from semascope.core.saes.checked import (
-    EXPLAINED_WELL,
-    Alternative,
-    Check,
-    Measured,
-    Stated,
-    Verdict,
-    clearly_better,
-    judge,
-)
+from semascope.core.saes.alternatives import Places, everywhere, merged, neighbours, readings, words
+from semascope.core.saes.checked import EXPLAINED_WELL, Check, Stated, judge
+from semascope.core.saes.conclusion import Basis, Tried, conclude
 from semascope.core.saes.fitted import FittedSAE
+from semascope.core.saes.memory import parameters
 from semascope.core.saes.reading import Reading
 from semascope.core.saes.sae import SAE
-from semascope.core.saes.sample import Sample, collect, counted_tokens, measure, multiplications, some_contexts
+from semascope.core.saes.sample import Sample, collect, counted_tokens, measure, some_contexts
 
 TOKENS = 4096
 _CONTEXT = 128  # tokens, as in a harvest
@@ -44,8 +37,6 @@ _FEWEST = 256
 _STEP, _STEPS = 2 ** (1 / 3), 4  # the search for a scale: so many steps to either side, then three times finer
 
 _SAME_SCALE = 0.02  # a factor nearer to 1 than this changes nothing worth telling
-_AS_GOOD = 0.01  # explained variance; chance moves it as much
-_REPORTED = 24
 
 
 def self_check(
@@ -77,24 +68,6 @@ def self_check(
     )
 
 
-@dataclass(frozen=True)
-class _Tried:
-    """One way of reading: what it changes, and what it gave."""
-
-    change: Reading
-    found: Measured
-    verdict: Verdict
-
-    @property
-    def rank(self) -> tuple[int, float]:
-        """The better, the larger."""
-        explained = self.found.explained
-        return (
-            -("plausible", "doubtful", "implausible").index(self.verdict),
-            explained if explained > -math.inf else -1e9,
-        )
-
-
 class _SelfCheck:
     """One self-check under way."""
 
@@ -116,8 +89,8 @@ class _SelfCheck:
         fitted = fit(self._model, self._sae) if self._config.reads else None
         wanted = self._affordable(tokens)
         contexts = yield from self._contexts(wanted)
-        tried: list[_Tried] = []
-        first: _Tried | None = None
+        tried: list[Tried] = []
+        first: Tried | None = None
         if fitted is not None:
             sample = yield from collect(self._model, _places(fitted), contexts)
             first = yield from self._try(Reading(), sample, wanted)
@@ -127,20 +100,15 @@ class _SelfCheck:
                 tried = yield from self._alternatives(sample, contexts, first)
         elif self._config.places == 1:
             tried = yield from self._search(contexts)
-        latest = {
-            each.change: each for each in tried
-        }.values()  # a place may have been measured twice, then on more tokens
-        return self._check(first, sorted(latest, key=lambda each: each.rank, reverse=True), len(contexts))
+        return conclude(self._basis(len(contexts)), first, tried)
+
+    def _basis(self, contexts: int) -> Basis:
+        return Basis(self._config, self._stated, self._reading, self._model.name, _names(self._corpus), contexts)
 
     def _affordable(self, tokens: int) -> int:
         """How many tokens take no longer than a person waits."""
-        cpu = self._sae.device.type == "cpu"
-        each = (
-            multiplications(FittedSAE(self._model, self._sae))
-            if self._config.reads
-            else self._config.features * (self._config.d_in + self._config.d_out)
-        )
-        return max(1, min(tokens, max(_FEWEST, int((_WORK if cpu else _WORK_ON_DEVICE) / each))))
+        work = _WORK if self._sae.device.type == "cpu" else _WORK_ON_DEVICE
+        return max(1, min(tokens, max(_FEWEST, int(work / parameters(self._config)))))
 
     def _contexts(self, tokens: int) -> Job[list[Context]]:
         stated = self._config.metadata.get("context_size")
@@ -148,13 +116,13 @@ class _SelfCheck:
         bos = begins_with_bos(self._model, self._sae)
         return (yield from some_contexts(self._model, self._corpus, tokens, length, bos, Mask.of(self._config)))
 
-    def _try(self, change: Reading, sample: Sample, most: int) -> Job[_Tried]:
+    def _try(self, change: Reading, sample: Sample, most: int) -> Job[Tried]:
         """Measure one way of reading."""
         fitted = self._fitted(change)
         found = yield from measure(fitted, sample, most, f"measuring {words(change)}")
-        return _Tried(change, found, judge(found, self._stated)[0])
+        return Tried(change, found, judge(found, self._stated)[0])
 
-    def _try_all(self, changes: Sequence[Reading], sample: Sample, most: int) -> Job[list[_Tried]]:
+    def _try_all(self, changes: Sequence[Reading], sample: Sample, most: int) -> Job[list[Tried]]:
         tried = []
         for change in changes:
             one = yield from self._try(change, sample, most)
@@ -164,7 +132,7 @@ class _SelfCheck:
     def _fitted(self, change: Reading) -> FittedSAE:
         return FittedSAE(self._model, self._sae.reread(change.apply(self._config)))
 
-    def _suspect(self, first: _Tried, sample: Sample, contexts: Sequence[Context]) -> Job[bool]:
+    def _suspect(self, first: Tried, sample: Sample, contexts: Sequence[Context]) -> Job[bool]:
         """Whether one that looks plausible, if not more, explains far more read otherwise, or a layer or a module away.
 
         Neighbouring hook points are much alike: a dictionary of one explains most of the other, and is still misread there.
@@ -176,12 +144,9 @@ class _SelfCheck:
         others = yield from self._try_all(list(readings(self._config, self._model, natural)), sample, _SEARCHED)
         places = neighbours(self._config, self._model)
         others += yield from self._elsewhere(places, contexts, _SEARCHED)
-        return any(self._better(other, few) for other in others)
+        return any(other.better_than(few, self._stated) for other in others)
 
-    def _better(self, other: _Tried, first: _Tried) -> bool:
-        return clearly_better(other.found, other.verdict, first.found, first.verdict, self._stated)
-
-    def _alternatives(self, sample: Sample, contexts: Sequence[Context], first: _Tried) -> Job[list[_Tried]]:
+    def _alternatives(self, sample: Sample, contexts: Sequence[Context], first: Tried) -> Job[list[Tried]]:
         """Other ways at the same place, then other places, then all ways at the best of those."""
         here = yield from self._ways(Reading(), sample)
         best = max([first, *here], key=lambda each: each.rank)
@@ -191,9 +156,9 @@ class _SelfCheck:
             return [*here, *elsewhere]
         return [*here, *elsewhere, *(yield from self._ways_at(there, contexts))]
 
-    def _search(self, contexts: Sequence[Context]) -> Job[list[_Tried]]:
+    def _search(self, contexts: Sequence[Context]) -> Job[list[Tried]]:
         """Every layer, then what lies around the best one."""
-        found: list[_Tried] = []
+        found: list[Tried] = []
         for candidates in everywhere(self._config, self._model):
             found += yield from self._elsewhere(candidates, contexts, _SEARCHED)
             if any(each.verdict == "plausible" for each in found):
@@ -210,24 +175,27 @@ class _SelfCheck:
         found = [*found, again]
         return found if again.verdict == "plausible" else [*found, *(yield from self._ways(best.change, sample))]
 
-    def _ways_at(self, there: _Tried, contexts: Sequence[Context]) -> Job[list[_Tried]]:
+    def _ways_at(self, there: Tried, contexts: Sequence[Context]) -> Job[list[Tried]]:
         places = Reading(hooks=there.change.hooks, hooks_out=there.change.hooks_out)
         sample = yield from collect(self._model, _places(self._fitted(places)), contexts)
         return (yield from self._ways(places, sample))
 
-    def _ways(self, places: Reading, sample: Sample) -> Job[list[_Tried]]:
+    def _ways(self, places: Reading, sample: Sample) -> Job[list[Tried]]:
         """Every other form, scale and normalisation at one place; the best scale is searched for."""
         config = places.apply(self._config)
         natural = self._natural_scale(self._fitted(places), sample)
         ways = [merged(places, change) for change in readings(config, self._model, natural)]
         tried = yield from self._try_all(ways, sample, _TRIED)
         # Where nothing is explained at all there is nothing to be found.
-        scaled = [each for each in tried if each.change.scale not in (None, 1.0) and each.found.explained > 0]
-        if scaled:
-            best = max(scaled, key=lambda each: each.found.explained)
-            refined = yield from self._best_scale(best, sample)
-            if refined is not best:
-                tried[tried.index(best)] = refined
+        for factor in ("scale", "threshold"):
+            scaled = [
+                each for each in tried if getattr(each.change, factor) not in (None, 1.0) and each.found.explained > 0
+            ]
+            if scaled:
+                best = max(scaled, key=lambda each: each.found.explained)
+                refined = yield from self._best_factor(best, factor, sample)
+                if refined is not best:
+                    tried[tried.index(best)] = refined
         return tried
 
     def _natural_scale(self, fitted: FittedSAE, sample: Sample) -> float:
@@ -240,27 +208,24 @@ class _SelfCheck:
         natural = x.shape[-1] ** 0.5 / norm if math.isfinite(norm) and norm > 0 else 1.0
         return _rounded(natural) if abs(math.log(natural)) > _SAME_SCALE else 1.0
 
-    def _best_scale(self, start: _Tried, sample: Sample) -> Job[_Tried]:
-        """The scale near `start`'s that explains most: the text its makers took it from was another."""
-        best, before = (
-            start.change.scale or 1.0,
-            (yield from self._try(start.change, sample, _SEARCHED)).found.explained,
-        )
-        first = best
+    def _best_factor(self, start: Tried, name: str, sample: Sample) -> Job[Tried]:
+        """The scale, or factor of thresholds, near `start`'s that explains most: the text its makers had was another."""
+        begun = float(getattr(start.change, name))
+        best, before = begun, (yield from self._try(start.change, sample, _SEARCHED)).found.explained
         for ratio, steps in ((_STEP, _STEPS), (_STEP ** (1 / 3), 2), (_STEP ** (1 / 9), 2)):
             middle = best
             for step in (*range(-steps, 0), *range(1, steps + 1)):
-                change = replace(start.change, scale=middle * ratio**step)
-                found = yield from self._try(change, sample, _SEARCHED)
+                value = middle * ratio**step
+                found = yield from self._try(_with(start.change, name, value), sample, _SEARCHED)
                 if found.found.explained > before:
-                    best, before = change.scale or 1.0, found.found.explained
-        if best == first:
+                    best, before = value, found.found.explained
+        if best == begun:
             return start
-        return (yield from self._try(replace(start.change, scale=_rounded(best)), sample, _TRIED))
+        return (yield from self._try(_with(start.change, name, _rounded(best)), sample, _TRIED))
 
     def _elsewhere(
         self, places: Sequence[Places], contexts: Sequence[Context], most: int, best: Reading | None = None
-    ) -> Job[list[_Tried]]:
+    ) -> Job[list[Tried]]:
         """Other places as the SAE is read now; with `best`, also in that way, and with the scale that is natural there."""
         if not places:
             return []
@@ -287,84 +252,18 @@ class _SelfCheck:
         moved = Reading(place.reads).apply(self._config)
         return () if moved.writes == place.writes else place.writes
 
-    def _check(self, first: _Tried | None, tried: Sequence[_Tried], contexts: int) -> Check:
-        """What comes out of it, in figures and in words."""
-        best = self._simplest(tried)
-        if best is not None:
-            better = best.verdict != "implausible" if first is None else self._better(best, first)
-            best = best if better else None
-        sentences = self._placed(best, len(tried)) if first is None else self._sentences(first, best, len(tried))
-        as_is = first or _Tried(Reading(), Measured(math.nan, math.nan, math.nan, math.nan, 0), "implausible")
-        return Check(
-            tokens=as_is.found.tokens,
-            contexts=contexts,
-            explained=as_is.found.explained,
-            l0=as_is.found.l0,
-            l0_stated=self._config.l0,
-            dead_share=as_is.found.dead_share,
-            norm=as_is.found.norm,
-            verdict="doubtful" if best is not None and as_is.verdict == "plausible" else as_is.verdict,
-            sentences=tuple(sentences),
-            alternatives=tuple(
-                Alternative(merged(self._reading, t.change), t.found.explained, t.found.l0, words(t.change))
-                for t in tried[:_REPORTED]
-            ),
-            recommended=None if best is None else merged(self._reading, best.change),
-            corpus=_names(self._corpus),
-            model=self._model.name,
-            reading=self._reading,
-        )
-
-    def _simplest(self, tried: Sequence[_Tried]) -> _Tried | None:
-        """The best; of those that are as good, the one that changes least."""
-        as_good = [
-            each
-            for each in tried
-            if each.verdict == tried[0].verdict and each.found.explained >= tried[0].found.explained - _AS_GOOD
-        ]
-        return min(as_good, key=lambda each: changes(each.change), default=tried[0] if tried else None)
-
-    def _placed(self, best: _Tried | None, tried: int) -> Iterator[str]:
-        """What is said of an SAE whose files name no hook point."""
-        width = f"the width {self._config.d_in}"
-        if self._config.places > 1:
-            yield "Its files don't say which hook points it reads, and it reads several at once: say where."
-        elif not tried:
-            yield f"Its files don't say where it reads, and {self._model.name} has no hook point of {width}."
-        elif best is None:
-            yield (
-                f"Its files don't say where it reads, and nowhere in {self._model.name} does it explain what it should: "
-                f"{tried} ways were tried."
-            )
-        else:
-            found = f"explained variance {_share(best.found.explained)} {words(best.change)}"
-            yield f"Its files don't say where it reads; {found}, the most of {tried} ways that were tried."
-
-    def _sentences(self, first: _Tried, better: _Tried | None, tried: int) -> Iterator[str]:
-        now = "as it is read now" if self._reading else "as its files say"
-        found = f"Explained variance {_share(first.found.explained)} {now}"
-        yield f"{found}; {_share(better.found.explained)} {words(better.change)}." if better else f"{found}."
-        yield from judge(first.found, self._stated)[1]
-        if self._config.l0 and not self._stated.fixed:
-            yield f"{first.found.l0:,.1f} features are active on a token; its makers state {self._config.l0:g}."
-        if better is None and tried and first.verdict != "plausible":
-            yield (
-                f"None of {tried} other ways of reading it is clearly better: it may belong to another model, "
-                "or to text unlike this."
-            )
-
 
 def _places(fitted: FittedSAE) -> Hooks:
     return tuple(dict.fromkeys((*fitted.hooks, *fitted.hooks_out)))
 
 
+def _with(change: Reading, name: str, value: float) -> Reading:
+    return replace(change, scale=value) if name == "scale" else replace(change, threshold=value)
+
+
 def _names(corpus: Sequence[Path]) -> str:
     names = [path.name for path in corpus]
     return ", ".join(names) if len(names) < 4 else f"{names[0]} and {len(names) - 1} more"
-
-
-def _share(explained: float) -> str:
-    return f"{explained:.2f}" if explained > -10 else f"{explained:,.0f}"
 
 
 def _rounded(scale: float) -> float:

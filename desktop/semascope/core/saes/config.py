@@ -89,6 +89,7 @@ class SAEConfig:
         processing: In what form it takes activations, one of `PROCESSINGS`; the pairing with a model sees to that
             (`saes.fitted`), `SAE.encode` takes them in this form.
         scale: A factor of the input that the weights do not contain; outputs are divided by it. Like `processing`.
+        threshold_factor: What the thresholds of the weights are multiplied by; 1 unless a person's reading says so.
         apply_b_dec_to_input: Whether b_dec is subtracted before the encoder.
         skip: Whether x̂ has a linear term x @ W_skip besides the decoded features.
         heads: Whether activations may also come as (…, heads, d_head), to be concatenated.
@@ -123,6 +124,7 @@ class SAEConfig:
     denormalize: bool = False
     processing: Processing = "raw"
     scale: float = 1.0
+    threshold_factor: float = 1.0
     apply_b_dec_to_input: bool = False
     skip: bool = False
     heads: bool = False

@@ -209,6 +209,8 @@ class LayeredSAE(SAE):
     def reread(self, config: SAEConfig) -> Self:
         """This dictionary with other settings of how it is read; the weights are shared."""
         other = copy.copy(self)
+        factor = config.threshold_factor / self.config.threshold_factor
+        other.encoders = tuple(replace(each, activation=each.activation.rescaled(factor)) for each in self.encoders)
         other._take(config)
         return other
 

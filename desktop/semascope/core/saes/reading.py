@@ -9,11 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 from semascope.core.errors import UserError
 from semascope.core.models.hookpoint import Hooks, hooks_text, parse_hooks
-from semascope.core.saes.config import NORMALISATIONS, PROCESSINGS, SAEConfig
+from semascope.core.saes.config import NORMALISATIONS, PROCESSINGS, Processing, SAEConfig
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class Reading:
         processing: One of `config.PROCESSINGS`, or None.
         scale: Multiply activations by this first, and divide reconstructions by it; or None.
         normalize: One of `config.NORMALISATIONS`, or None.
+        threshold: Multiply thresholds by this; or None. Some were saved without a factor that their weights contain.
     """
 
     hooks: Hooks = ()
@@ -33,6 +34,7 @@ class Reading:
     processing: str | None = None
     scale: float | None = None
     normalize: str | None = None
+    threshold: float | None = None
 
     def __post_init__(self) -> None:
         if self.processing is not None and self.processing not in PROCESSINGS:
@@ -41,6 +43,8 @@ class Reading:
             raise UserError(f"“{self.normalize}” is not a normalisation.", f"One of {', '.join(NORMALISATIONS)}.")
         if self.scale is not None and not (math.isfinite(self.scale) and self.scale > 0):
             raise UserError(f"{self.scale} is not a scale.", "Give a number above 0.")
+        if self.threshold is not None and not (math.isfinite(self.threshold) and self.threshold > 0):
+            raise UserError(f"{self.threshold} is not a factor of thresholds.", "Give a number above 0.")
 
     def __bool__(self) -> bool:
         return self != Reading()
@@ -53,8 +57,9 @@ class Reading:
             config,
             reads=reads,
             writes=given,
-            processing=self.processing or config.processing,
+            processing=cast("Processing", self.processing or config.processing),
             scale=config.scale if self.scale is None else self.scale,
+            threshold_factor=config.threshold_factor if self.threshold is None else self.threshold,
             normalize=self.normalize or config.normalize,
             # What the files could not say has been said.
             problems=tuple(problem for problem in config.problems if not (self.hooks and _about_place(problem))),
@@ -73,6 +78,8 @@ class Reading:
             yield self.processing
         if self.scale is not None:
             yield f"scale {self.scale:.4g}"
+        if self.threshold is not None:
+            yield f"thresholds × {self.threshold:.4g}"
         if self.normalize is not None:
             yield f"normalised by {self.normalize}"
 
@@ -84,6 +91,7 @@ class Reading:
             "processing": self.processing,
             "scale": self.scale,
             "normalize": self.normalize,
+            "threshold": self.threshold,
         }
         return {name: value for name, value in whole.items() if value not in ("", None)}
 
@@ -95,15 +103,22 @@ class Reading:
             UserError: The record holds no such reading.
         """
         texts = {name: record.get(name) for name in ("hooks", "hooks_out", "processing", "normalize")}
-        scale = record.get("scale")
-        if any(not isinstance(text, str | None) for text in texts.values()) or not isinstance(scale, float | int | None):
+        numbers = {name: record.get(name) for name in ("scale", "threshold")}
+        if any(not isinstance(text, str | None) for text in texts.values()) or any(
+            not isinstance(number, float | int | None) for number in numbers.values()
+        ):
             raise UserError("This is not a way of reading an SAE.")
+        try:
+            scale, threshold = (None if number is None else float(number) for number in numbers.values())
+        except OverflowError as error:
+            raise UserError("This is not a way of reading an SAE.") from error
         return cls(
             parse_hooks(texts["hooks"]) if texts["hooks"] else (),
             parse_hooks(texts["hooks_out"]) if texts["hooks_out"] else (),
             texts["processing"],
-            None if scale is None else float(scale),
+            scale,
             texts["normalize"],
+            threshold,
         )
 
 

@@ -176,6 +176,7 @@ class SAE:
         """This SAE with other settings of how it is read (`reading.Reading.apply`); the weights are shared."""
         other = copy.copy(self)
         other.config = config
+        other.activation = self.activation.rescaled(config.threshold_factor / self.config.threshold_factor)
         other._enter(torch.empty(0, config.d_in))
         return other
 

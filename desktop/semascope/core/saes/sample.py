@@ -28,6 +28,7 @@ from semascope.core.models.model import LanguageModel
 from semascope.core.progress import Job, Meter
 from semascope.core.saes.checked import Measured
 from semascope.core.saes.fitted import FittedSAE
+from semascope.core.saes.memory import parameters
 
 MEMORY = 256 << 20
 """The most bytes of activations that a sample holds."""
@@ -210,16 +211,9 @@ def _both(fitted: FittedSAE, sample: Sample, rows: slice | Tensor) -> tuple[Tens
     return x, sample.at(fitted.hooks_out, rows).to(fitted.device).float()
 
 
-def multiplications(fitted: FittedSAE) -> int:
-    """About how many one token takes."""
-    config = fitted.config
-    return config.features * (config.d_in + config.d_out * max(1, len(config.writes) // config.encoders))
-
-
 def _rows(fitted: FittedSAE) -> int:
     """Tokens in a block: as many as are quickly done, and few enough to hold their features."""
     work = _WORK if fitted.device.type == "cpu" else _WORK_ON_DEVICE
-    quick = (
-        _MOST_ROWS if fitted.sae.mapped else int(work / multiplications(fitted))
-    )  # a mapped one is read whole each time
+    # A token takes about as many multiplications as there are parameters; a mapped SAE is read whole for each block.
+    quick = _MOST_ROWS if fitted.sae.mapped else int(work / parameters(fitted.config))
     return max(1, min(_MOST_ROWS, quick, _MOST_ACTIVATIONS // fitted.config.features))

@@ -241,7 +241,7 @@ def _check() -> Iterator[str]:
         "Where they are not, or where much is left to explain, other forms, scales, normalisations and the hook points around"
         " are tried on the same tokens; an SAE whose files name no hook point is tried in every layer. A reading is recommended"
         f" only if it is plausible and leaves at most {checked.LESS_UNEXPLAINED:.0%} of what was unexplained. On the command"
-        " line it is given with `--hook`, `--hook-out`, `--processing`, `--input-scale` and `--normalize`."
+        " line it is given with `--hook`, `--hook-out`, `--processing`, `--input-scale`, `--normalize` and `--threshold-factor`."
     )
 
 
