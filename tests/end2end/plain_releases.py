@@ -260,9 +260,20 @@ def gemma_scope_2(
 
 
 def sparsify(
-    plain: Plain, root: Path, module: str, read: str, given: str, layer: int, *, transcode: bool = False
+    plain: Plain,
+    root: Path,
+    module: str,
+    read: str,
+    given: str,
+    layer: int,
+    *,
+    transcode: bool = False,
+    unnamed: str = "",
 ) -> Release:
-    """A folder named after a module: an SAE of its output, or a transcoder from its input."""
+    """A folder named after a module: an SAE of its output, or a transcoder from its input.
+
+    Without the run's settings nobody names the model; then `unnamed` is what the place is called by itself.
+    """
     w = Weights(600 + layer, plain.width(read), plain.width(given))
     run = root / ("transcoders" if transcode else "saes")
     folder = write_tensors(
@@ -271,13 +282,14 @@ def sparsify(
     )  # fmt: skip
     about = {"activation": "topk", "expansion_factor": 32, "num_latents": FEATURES, "k": K, "d_in": plain.width(read)}
     write_json(folder, "cfg.json", {**about, "transcode": transcode, "skip_connection": False, "signed": False})
-    write_json(run, "config.json", {"model": plain.name, "transcode": transcode, "hookpoints": [module]})
+    if not unnamed:
+        write_json(run, "config.json", {"model": plain.name, "transcode": transcode, "hookpoints": [module]})
     return Release(
         folder,
         "sparsify",
         "topk_transcoder" if transcode else "topk",
-        f"{read}.{layer}",
-        f"{given}.{layer}",
+        f"{read if transcode else unnamed or read}.{layer}",
+        f"{unnamed or given}.{layer}",
         (plain.tap(read, layer),),
         lambda x: top(relu(w.p(x if transcode else x - w.b_dec))),
         w.at(plain.tap(given, layer)),

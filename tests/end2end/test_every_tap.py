@@ -171,6 +171,19 @@ def _cases() -> dict[str, tuple[str, Make, bool]]:
     add("gemma3", "SAELens by module", make)
     make = partial(releases.saelens, name="", site="attn_raw", layer=1, hf_hook_name="model.layers.1.self_attn")
     add("gemma3", "SAELens by module alone", make)
+    # Whose model nobody names: then the model that is open decides what a module's name means.
+    for module, (site, said) in {
+        "layers.1.mlp": ("mlp_raw", "mlp_out"),
+        "layers.1.self_attn": ("attn_raw", "attn_out"),
+        "layers.1.post_attention_layernorm": ("attn_out", "mlp_in"),
+    }.items():
+        make = partial(releases.sparsify, module=module, read=site, given=site, layer=1, unnamed=said)
+        add("gemma3", f"sparsify of an unnamed model {module}", make)
+    make = partial(
+        releases.sparsify, module="layers.1.mlp", read="mlp_in", given="mlp_raw", layer=1, transcode=True,
+        unnamed="mlp_out",
+    )  # fmt: skip
+    add("gemma3", "sparsify transcoder of an unnamed model", make)
     return cases
 
 

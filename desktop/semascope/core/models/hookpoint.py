@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from semascope.core.errors import UserError
 
@@ -42,14 +42,17 @@ class HookPoint:
         site: One of `SITES`.
         layer: Index of the block, from 0.
         tower: "" for the language model, "vision" for the part that reads images.
+        normed: The site it is instead in a model that norms what attention and MLP give before it is added, where a
+            release names a module and not the model; or "". It is no part of the name.
     """
 
     site: str
     layer: int
     tower: str = ""
+    normed: str = field(default="", compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        if self.site not in SITES or self.layer < 0 or self.tower not in TOWERS:
+        if {self.site, self.normed or self.site} - SITES.keys() or self.layer < 0 or self.tower not in TOWERS:
             raise ValueError(f"no such hook point: {self.tower} {self.site}.{self.layer}")
 
     @classmethod

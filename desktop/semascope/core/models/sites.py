@@ -54,6 +54,9 @@ def tap_in(block: nn.Module, hook: HookPoint) -> Tap:
     Raises:
         UserError: There is no such place in this block.
     """
+    # What a module gives and what is added are one place where no norm lies between: then "raw" is right for both.
+    if hook.normed and ((hook.normed.endswith("_raw") and hook.site.endswith("_out")) or _norms_additions(block)):
+        hook = HookPoint(hook.normed, hook.layer, hook.tower)
     if hook.site == "resid_pre":
         return Tap(block, "input")
     if hook.site == "resid_post":

@@ -53,6 +53,9 @@ _LENS = {
 # The inputs of attention and MLP before their norms are the residual stream, whatever they are called.
 _FROM_LENS = {lens: site for site, lens in _LENS.items()} | {"hook_attn_in": "resid_pre", "hook_mlp_in": "resid_mid"}
 
+_RAW = {"mlp_out": "mlp_raw", "attn_out": "attn_raw"}
+"""What a module adds, and what it gives: one place but in models that norm it between."""
+
 _LENS_ELSEWHERE = {
     "mlp.hook_pre": "the hidden neurons of the MLP before their activation function",
     "attn.hook_q": "the queries of the attention heads",
@@ -66,7 +69,8 @@ def transformer_lens_name(hook: HookPoint) -> str:
     """What TransformerLens and SAELens call `hook`, for instance "blocks.15.hook_resid_post"; "" in an image tower."""
     if hook.tower:
         return ""
-    return "hook_embed" if hook.site == "embed" else f"blocks.{hook.layer}.{_LENS[hook.site]}"
+    site = hook.normed if hook.site in _RAW and hook.normed == _RAW[hook.site] else hook.site
+    return "hook_embed" if site == "embed" else f"blocks.{hook.layer}.{_LENS[site]}"
 
 
 def from_transformer_lens(name: str, model_name: str = "", tower: str = "") -> Place:
@@ -81,11 +85,9 @@ def from_transformer_lens(name: str, model_name: str = "", tower: str = "") -> P
     if match is None:
         return from_module(name, "output", model_name) if "." in name else _unknown(name)
     layer, place = int(match[1]), match[2]
-    site = _FROM_LENS.get(place)
-    if site in ("mlp_raw", "attn_raw") and not has_post_norms(model_name):
-        site = site.replace("raw", "out")  # the same place where no norm follows
-    if site:
-        return Place(HookPoint(site, layer, tower))
+    if site := _FROM_LENS.get(place):
+        plain = site.replace("raw", "out")  # the same place where no norm follows
+        return Place(_by_norms(plain, site, layer, tower, model_name))
     return _elsewhere(name, _LENS_ELSEWHERE[place]) if place in _LENS_ELSEWHERE else _unknown(name)
 
 
@@ -107,8 +109,16 @@ def from_module_side(name: str, model_name: str = "") -> Place:
     if match is None:
         return _unknown(name)
     tower = "vision" if any(word in match["above"] for word in _VISION) else ""
-    site = _site_of_module(match["module"] or "", side, has_post_norms(model_name))
-    return Place(HookPoint(site, int(match["layer"]), tower)) if site else _unknown(name)
+    plain, normed = (_site_of_module(match["module"] or "", side, each) for each in (False, True))
+    return Place(_by_norms(plain, normed, int(match["layer"]), tower, model_name)) if plain else _unknown(name)
+
+
+def _by_norms(plain: str, normed: str, layer: int, tower: str, model_name: str) -> HookPoint:
+    """The site `plain`, or `normed` in a model with norms behind its modules; the model itself decides if its name doesn't."""
+    norms = has_post_norms(model_name)
+    if norms is None:
+        return HookPoint(plain, layer, tower, "" if normed == plain else normed)
+    return HookPoint(normed if norms else plain, layer, tower)
 
 
 def _site_of_module(module: str, side: str, post_norms: bool) -> str:
@@ -128,7 +138,7 @@ def _site_of_module(module: str, side: str, post_norms: bool) -> str:
     # One name, two places: Gemma 2 and later norm what attention adds, Llama norms what the MLP is given.
     if module == "post_attention_layernorm":
         module = "attention's post-norm" if post_norms else "mlp's norm"
-    out, raw = ("mlp_raw", "attn_raw") if post_norms else ("mlp_out", "attn_out")
+    mlp, attention = ("mlp_raw", "attn_raw") if post_norms else ("mlp_out", "attn_out")
     return {
         ("", "input"): "resid_pre",
         ("", "output"): "resid_post",
@@ -138,8 +148,8 @@ def _site_of_module(module: str, side: str, post_norms: bool) -> str:
         ("ln_1", "output"): "attn_in",
         ("attention", "input"): "attn_in",
         ("attention projection", "input"): "attn_z",
-        ("attention projection", "output"): raw,
-        ("attention", "output"): raw,
+        ("attention projection", "output"): attention,
+        ("attention", "output"): attention,
         ("attention's post-norm", "input"): "attn_raw",
         ("attention's post-norm", "output"): "attn_out",
         ("mlp's norm", "input"): "resid_mid",
@@ -150,8 +160,8 @@ def _site_of_module(module: str, side: str, post_norms: bool) -> str:
         ("pre_feedforward_layernorm", "output"): "mlp_in",
         ("mlp", "input"): "mlp_in",
         ("mlp projection", "input"): "mlp_act",
-        ("mlp projection", "output"): out,
-        ("mlp", "output"): out,
+        ("mlp projection", "output"): mlp,
+        ("mlp", "output"): mlp,
         ("post_feedforward_layernorm", "input"): "mlp_raw",
         ("post_feedforward_layernorm", "output"): "mlp_out",
     }.get((module, side), "")
@@ -167,9 +177,17 @@ def is_gemma(model_name: str) -> bool:
     return "gemma" in model_name.lower()
 
 
-def has_post_norms(model_name: str) -> bool:
-    """Whether a model's name says Gemma 2 or later, which norms what attention and MLP give before adding it."""
-    return re.search(r"gemma-?[2-9]", model_name.lower()) is not None
+_WITH_POST_NORMS = r"(?<![a-z])gemma[-_]?[2-9](?!\d*b)|shieldgemma|medgemma|paligemma[-_]?2|olmo[-_]?[2-9]"
+_WITHOUT = (
+    r"gpt[-_]?(?:2|j|neo|oss)|pythia|llama|mistral|mixtral|ministral|qwen|qwq|smol|vicuna|llava|phi|opt-|bloom|falcon"
+    r"|deepseek|stablelm|tinystories|gemma"
+)
+
+
+def has_post_norms(model_name: str) -> bool | None:
+    """Whether a model norms what attention and MLP give before adding it, by its name; None when the name doesn't tell."""
+    name = model_name.lower()
+    return True if re.search(_WITH_POST_NORMS, name) else False if re.search(_WITHOUT, name) else None
 
 
 def _elsewhere(name: str, what: str) -> Place:
