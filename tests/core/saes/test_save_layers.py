@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from semascope.core.errors import UserError
-from semascope.core.saes import open_sae
+from semascope.core.saes import open_sae, weights
 from semascope.core.saes.layered import LayeredSAE
 from semascope.core.saes.save import CONFIG_FILE, WEIGHTS_FILE, save_saelens
 from tests.core.saes.make_layers import D, L, config, layered, tensors
@@ -117,3 +117,30 @@ def test_folders_that_lie_are_refused_or_computed(tmp_path: Path, lie: Lie) -> N
     except UserError:
         return
     assert sae(torch.randn(2, sae.config.width_in)).shape == (2, L * D)
+
+
+@pytest.mark.parametrize("mapped", [False, True])
+def test_values_that_are_no_numbers_are_refused(tmp_path: Path, mapped: bool) -> None:
+    own = tensors("cross_layer_transcoder")
+    own["W_dec.0.2"][-1, -1] = torch.nan
+    save_saelens(LayeredSAE(config("cross_layer_transcoder"), own), tmp_path / "saved")
+    with pytest.raises(UserError, match=r"W_dec\.0\.2 in sae_weights\.safetensors holds values that are not numbers"):
+        open_sae(tmp_path / "saved", device="cpu", mapped=mapped)
+
+
+def test_of_a_huge_mapped_matrix_rows_spread_over_it_are_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(weights, "_CHECKED", 40)
+    monkeypatch.setattr(weights, "_SAMPLE", 8 * D)
+    save_saelens(layered("transcoder_set"), tmp_path / "saved")
+    looked: list[int] = []
+    finite = torch.Tensor.isfinite
+    monkeypatch.setattr(torch.Tensor, "isfinite", lambda part: looked.append(part.numel()) or finite(part))
+    open_sae(tmp_path / "saved", device="cpu", mapped=True)
+    whole = sum(tensor.numel() for tensor in tensors("transcoder_set").values())
+    assert max(looked) == 40  # a vector, or three rows of a matrix
+    assert 0.1 * whole < sum(looked) < 0.4 * whole
+    looked.clear()
+    open_sae(tmp_path / "saved", device="cpu", mapped=False)
+    assert sum(looked) == whole

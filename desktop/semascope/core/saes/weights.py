@@ -6,6 +6,7 @@ bounded by what lies on disk. Nothing is ever unpickled.
 
 from __future__ import annotations
 
+import math
 import zipfile
 import zlib
 from collections.abc import Iterable
@@ -24,11 +25,14 @@ from semascope.core.saes.formats.layout import Layout, Stored
 _MAY_BE_INFINITE = frozenset({"threshold", "log_threshold"})
 """An infinite threshold switches a feature off; anything else that isn't finite is damage."""
 
-_CHECKED = 1 << 22
+_CHECKED = 1 << 18
 """Numbers looked at together."""
 
 _MAY_BE_MISSING = frozenset({"activation_mean", "activation_std"})
 """All NaN where a crosscoder's activations were not normalised."""
+
+_SAMPLE = 1 << 26
+"""Numbers looked at of a matrix that stays in its file: all of a hundred gigabytes would take many minutes."""
 
 
 def read_tensors(layout: Layout, *, mapped: bool = False) -> dict[str, Tensor]:
@@ -50,7 +54,7 @@ def read_tensors(layout: Layout, *, mapped: bool = False) -> dict[str, Tensor]:
         path = _file(layout, stored)
         tensor = found[path][stored.name]
         tensor = tensor if mapped else tensor.float()
-        _check_numbers(tensor, ours, stored.name, path)
+        _check_numbers(tensor, ours, stored.name, path, at_most=_SAMPLE if mapped else tensor.numel())
         tensors[ours] = tensor.T if stored.transposed(ours) else tensor
     if layout.arrange is not None:
         layout.arrange(tensors)
@@ -85,12 +89,18 @@ def _read_npz(path: Path, names: Iterable[str]) -> dict[str, Tensor]:
         return {name: torch.from_numpy(np.ascontiguousarray(file[name])) for name in names}
 
 
-def _check_numbers(tensor: Tensor, ours: str, name: str, path: Path) -> None:
-    """Refuse NaN, and infinity where it has no meaning; a few rows at a time, for a mask as large as a decoder is large."""
+def _check_numbers(tensor: Tensor, ours: str, name: str, path: Path, *, at_most: int) -> None:
+    """Refuse NaN, and infinity where it has no meaning; a few rows at a time, since a mask is as large as what it masks.
+
+    Of a matrix with more than `at_most` numbers, rows spread over it are looked at.
+    """
     if ours in _MAY_BE_MISSING and bool(tensor.isnan().all()):
         return
     rows = tensor.reshape(-1) if tensor.dim() < 2 else tensor
-    for part in torch.split(rows, max(1, _CHECKED // max(1, rows[:1].numel()))):
+    few = max(1, _CHECKED // max(1, math.prod(rows.shape[1:])))
+    parts = range(0, len(rows), few)
+    for at in parts[:: max(1, math.ceil(tensor.numel() / max(1, at_most)))]:
+        part = rows[at : at + few]
         bad = part.isnan() if ours.partition(".")[0] in _MAY_BE_INFINITE else ~part.isfinite()
         if bool(bad.any()):
             raise UserError(
