@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn.functional import relu
 
@@ -138,6 +139,53 @@ def test_as_many_features_as_values(name: str, tmp_path: Path) -> None:
 def test_matrices_the_other_way_round_are_turned(name: str, tmp_path: Path) -> None:
     tensors = {key: value.T.contiguous() if value.dim() == 2 else value for key, value in TENSORS[name].items()}
     same(open_sae(saved(tmp_path / "a", tensors, dict_class=name), device="cpu"), name, TENSORS[name])
+
+
+NORMALISER = {
+    "target_rms": torch.tensor(1.5),
+    "activation_mean": torch.linspace(-2, 3, D),
+    "activation_std": torch.linspace(0.5, 1.5, D),
+    "activation_global_scale": torch.tensor(0.42),
+}
+UNSET = {
+    **NORMALISER,
+    "activation_mean": torch.full((D,), torch.nan),
+    "activation_std": torch.full((D,), torch.nan),
+    "activation_global_scale": torch.tensor(1.0),
+}
+
+
+@pytest.mark.parametrize("published", [False, True])
+def test_what_the_fork_takes_off_activations_is_taken_off(published: bool, tmp_path: Path) -> None:
+    tensors = TENSORS["BatchTopKSAE"]
+    if published:  # as a hub's mixin saves it: no class, no layer
+        tmp_path.joinpath("config.json").write_text(json.dumps({"activation_dim": D, "dict_size": M, "k": K}))
+        save_file({**tensors, **NORMALISER}, tmp_path / "model.safetensors")
+    else:
+        saved(tmp_path, {**tensors, **NORMALISER}, dict_class="BatchTopKSAE", k=K)
+    sae = open_sae(tmp_path, device="cpu")
+    x = torch.randn(64, D, generator=torch.Generator().manual_seed(9)) * 3
+    mean, scale = NORMALISER["activation_mean"], NORMALISER["activation_global_scale"]
+    expected = ENCODE["BatchTopKSAE"]((x - mean) * scale, tensors)
+    assert 0 < int((expected != 0).sum()) < expected.numel()
+    f = sae.encode(x)
+    assert torch.equal(f != 0, expected != 0)
+    torch.testing.assert_close(f, expected, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(sae.decode(f), decode(expected, tensors) / scale + mean, atol=1e-5, rtol=1e-5)
+    assert any("mean taken off and are multiplied by 0.42" in note for note in sae.config.notes)
+    assert any("hook point" in problem or "layer" in problem for problem in sae.config.problems) == published
+
+
+def test_the_fork_without_normalisation(tmp_path: Path) -> None:
+    folder = saved(tmp_path, {**TENSORS["BatchTopKSAE"], **UNSET}, dict_class="BatchTopKSAE", k=K)
+    sae = open_sae(folder, device="cpu")
+    same(sae, "BatchTopKSAE", TENSORS["BatchTopKSAE"])
+    assert not any("mean" in note for note in sae.config.notes)
+
+
+def test_other_models_of_that_file_name_are_none(tmp_path: Path) -> None:
+    save_file(TENSORS["AutoEncoderNew"], tmp_path / "model.safetensors")
+    assert detect(tmp_path) is None
 
 
 def test_the_folder_s_name_tells_a_batch_topk(tmp_path: Path) -> None:

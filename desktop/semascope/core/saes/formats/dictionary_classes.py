@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from semascope.core.foreign.headers import TensorInfo
 from semascope.core.saes.formats.layout import Stored, Table
 from semascope.core.saes.formats.torch_weights import prefix_of
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def _linear(b_dec: str, encoder_bias: str = "encoder.bias") -> Table:
@@ -56,6 +59,24 @@ CLASSES = {
     "AutoEncoderNew": DictionaryClass("relu", False, _linear("decoder.bias")),
 }
 """By name, those with more tensors of their own before those with fewer."""
+
+NORMALISER: Table = {
+    "activation_mean": Stored("activation_mean", ("d_in",)),
+    "activation_std": Stored("activation_std", ("d_in",)),
+    "activation_global_scale": Stored("activation_global_scale", ()),
+}
+"""What a BatchTopKSAE of jkminder's fork has besides; mean and deviation are NaN where nothing is normalised."""
+
+
+def fold_normaliser(tensors: dict[str, Tensor]) -> None:
+    """Make weights for (x − mean) · s, as jkminder's fork has them, into weights for x: they give the same features."""
+    mean, deviation = tensors.pop("activation_mean"), tensors.pop("activation_std")
+    scale = tensors.pop("activation_global_scale")
+    if bool(mean.isnan().any() or deviation.isnan().any()):
+        return
+    tensors["W_enc"] = tensors["W_enc"] * scale
+    tensors["W_dec"] = tensors["W_dec"] / (scale + 1e-8)
+    tensors["b_dec"] = tensors["b_dec"] / (scale + 1e-8) + mean  # of input and output, b_dec is subtracted before W_enc
 
 
 def classes_of(tensors: Mapping[str, TensorInfo]) -> tuple[tuple[str, ...], str]:

@@ -10,7 +10,8 @@ Seven classes on raw activations. With p = (x − b_dec) W_enc + b_enc:
     BatchTopKSAE            f = p where p > θ, one θ for all features: what inference uses in place of a top-k over a batch
     MatryoshkaBatchTopKSAE  the same, its groups of features all active
 
-and x̂ = f W_dec + b_dec, the decoder as it is stored. The file alone can't tell AutoEncoderTopK from BatchTopKSAE.
+and x̂ = f W_dec + b_dec, the decoder as it is stored. The file alone can't tell AutoEncoderTopK from BatchTopKSAE. Those of
+jkminder's fork, `model.safetensors` or `ae.pt`, may carry the mean and scale of their activations: (x − mean) · s is read.
 """
 
 from __future__ import annotations
@@ -23,13 +24,19 @@ from semascope.core.errors import UserError
 from semascope.core.foreign.fields import Fields
 from semascope.core.foreign.folder import Folder
 from semascope.core.foreign.headers import TensorInfo
-from semascope.core.foreign.torch_files import TorchFile
 from semascope.core.saes.config import SAEConfig
 from semascope.core.saes.formats.architectures import architecture_name
-from semascope.core.saes.formats.dictionary_classes import CLASSES, DictionaryClass, classes_of
+from semascope.core.saes.formats.dictionary_classes import (
+    CLASSES,
+    NORMALISER,
+    DictionaryClass,
+    classes_of,
+    fold_normaliser,
+)
 from semascope.core.saes.formats.dictionary_places import places
 from semascope.core.saes.formats.layout import Family, Layout, Stored, Table, check_k, measure, stored_dtype
 from semascope.core.saes.formats.said import said_flag, said_number, said_section, said_text
+from semascope.core.saes.formats.scalars import scalar
 from semascope.core.saes.formats.torch_weights import (
     Found,
     candidates,
@@ -43,6 +50,8 @@ from semascope.core.saes.hooks import place_problems
 
 CONFIG = "config.json"
 _FILE = r"ae(?:_\d{1,12})?\.pt"
+_HUB = "model.safetensors"
+"""Where jkminder's fork puts a dictionary that it publishes."""
 
 
 _SHARED = ("AutoEncoderNew", "JumpReluAutoEncoder")
@@ -61,7 +70,7 @@ def recognise(folder: Folder) -> str:
 def members(folder: Folder) -> tuple[str, ...]:
     """The checkpoints of a folder that holds nothing else."""
     names = [file.name for file, _, _ in _files(folder)]
-    return () if "ae.pt" in names else tuple(names)
+    return () if _main(names) else tuple(names)
 
 
 def describe(folder: Folder) -> Layout:
@@ -71,22 +80,25 @@ def describe(folder: Folder) -> Layout:
         raise UserError(
             f"{folder.path.name} holds no dictionary of dictionary_learning.", "Copy the whole folder again."
         )
-    chosen = [each for each in found if each[0].name == "ae.pt"] or found
+    main = _main([file.name for file, _, _ in found])
+    chosen = [each for each in found if each[0].name == main] or found
     one_of(folder, [file for file, _, _ in chosen])
     file, tensors, classes = chosen[0]
     settings, home = _settings(folder)
     trainer, buffer = said_section(settings, "trainer"), said_section(settings, "buffer")
-    name, doubt = _class_name(trainer, classes, folder)
+    name, doubt = _class_name(trainer, classes, folder, forked=f"{file.prefix}target_rms" in tensors)
     kind = CLASSES[name]
-    stored = folder.torch(file.name)
-    activation, k, unset = _activation(kind, name, trainer, stored, file.prefix)
-    table = prefixed(_with_threshold(kind, activation, tensors, file.prefix), file.prefix)
+    normalised = all(f"{file.prefix}{stored.name}" in tensors for stored in NORMALISER.values())
+    activation, k, unset = _activation(kind, name, trainer, folder, file)
+    table = _with_threshold(kind, activation, tensors, file.prefix)
+    table = prefixed({**table, **(NORMALISER if normalised else {})}, file.prefix)
     table = turned_by_shape(table, tensors)
     lengths = measure(tensors, table, file.name)
     model = said_text(trainer, "lm_name") or _model_in(folder.path.as_posix())
     transcoder = said_text(buffer, "io") == "in_and_out"
     read, given = places(trainer, buffer, folder, model)
-    factor = _backup_factor(stored, file.prefix)
+    factor = _backup_factor(folder, file)
+    scaled = _number(folder, file, "activation_global_scale") if normalised else None
     sae = SAEConfig(
         format="dictionary_learning",
         architecture=architecture_name(activation, transcoder=transcoder),
@@ -105,11 +117,12 @@ def describe(folder: Folder) -> Layout:
         l0=float(k) if k else said_number(trainer, "target_l0"),
         dtype=stored_dtype(tensors, table),
         metadata={**settings.content, "dict_class": name},
-        notes=tuple(_notes(name, trainer, buffer, factor)),
+        notes=tuple(_notes(name, trainer, buffer, factor, scaled)),
         problems=(*place_problems(read, given), *doubt, *unset, *_problems(trainer, lengths)),
     )
     beside = (home.file(CONFIG),) if home else ()
-    return Layout(sae, folder.file(file.name), (*beside, folder.file(file.name)), table)
+    fold = fold_normaliser if normalised else None
+    return Layout(sae, folder.file(file.name), (*beside, folder.file(file.name)), table, fold)
 
 
 FAMILY = Family(
@@ -117,7 +130,7 @@ FAMILY = Family(
     "dictionary_learning",
     recognise,
     describe,
-    files=("*.pt", CONFIG),
+    files=("*.pt", _HUB, CONFIG),
     members=members,
     releases=(
         "canrager/saebench_*",
@@ -141,15 +154,23 @@ def _files(folder: Folder) -> list[_Candidate]:
     trainer = _settings(folder)[0].content.get("trainer")
     said = _said_class(Fields(trainer, CONFIG)) if isinstance(trainer, dict) else ""
     found: list[_Candidate] = []
-    for name in candidates(folder, _FILE):
+    hub = [_HUB] if folder.chosen == _HUB or (folder.chosen in (None, CONFIG) and _HUB in folder.names) else []
+    for name in [*hub, *(candidates(folder, _FILE) if folder.chosen != _HUB else ())]:
         tensors = header(folder, name)
         named = isinstance(trainer, dict) or re.fullmatch(_FILE, name) is not None
         classes, prefix = classes_of(tensors)
+        if name == _HUB and "BatchTopKSAE" not in classes:  # many other things are called so
+            continue
         if not classes and said in CLASSES and re.fullmatch(_FILE, name):
             classes = (said,)  # a damaged one; `describe` says what it lacks
         if classes and (named or classes[0] not in _SHARED):
             found.append((Found(name, prefix), tensors, classes))
     return found
+
+
+def _main(names: Collection[str]) -> str:
+    """The file that stands for its folder, or ""."""
+    return next((name for name in ("ae.pt", _HUB) if name in names), "")
 
 
 def _settings(folder: Folder) -> tuple[Fields, Folder | None]:
@@ -170,7 +191,7 @@ def _said_class(trainer: Fields) -> str:
     return match[1] if match else ""
 
 
-def _class_name(trainer: Fields, classes: Collection[str], folder: Folder) -> tuple[str, list[str]]:
+def _class_name(trainer: Fields, classes: Collection[str], folder: Folder, *, forked: bool) -> tuple[str, list[str]]:
     """The library's class, and a sentence where it had to be guessed."""
     said = _said_class(trainer)
     if said and said not in CLASSES:
@@ -181,7 +202,7 @@ def _class_name(trainer: Fields, classes: Collection[str], folder: Folder) -> tu
     if said:
         return said, []
     names = list(classes)
-    if len(names) == 1:
+    if len(names) == 1 or forked:  # of jkminder's classes with these tensors only one can normalise
         return names[0], []
     trained = said_text(trainer, "trainer_class") or said_text(trainer, "wandb_name")
     if trained:
@@ -197,12 +218,12 @@ def _class_name(trainer: Fields, classes: Collection[str], folder: Folder) -> tu
 
 
 def _activation(
-    kind: DictionaryClass, name: str, trainer: Fields, stored: TorchFile, prefix: str
+    kind: DictionaryClass, name: str, trainer: Fields, folder: Folder, file: Found
 ) -> tuple[str, int | None, list[str]]:
     """The activation function, k where there is one, and a sentence where a threshold should be and is not."""
     if kind.activation not in ("threshold", "topk"):
         return kind.activation, None, []
-    said, held = said_number(trainer, "k"), stored.number(f"{prefix}k")
+    said, held = said_number(trainer, "k"), _number(folder, file, "k")
     used = said if held is None else held  # the settings are written before training, which may lower k
     k = int(used) if used is not None and 0 < used < 1 << 31 else None
     differ = (
@@ -210,7 +231,7 @@ def _activation(
     )
     if kind.activation == "topk":
         return "topk", k, differ
-    threshold = stored.number(f"{prefix}threshold")
+    threshold = _number(folder, file, "threshold")
     if threshold is not None and not threshold < 0:
         return "jumprelu", k, differ
     why = "is not in the file" if threshold is None else f"is unset ({threshold:g})"
@@ -224,6 +245,12 @@ def _activation(
     )
 
 
+def _number(folder: Folder, file: Found, name: str) -> float | None:
+    """A single number among the tensors, NaN and infinity included where the file is PyTorch's."""
+    whole = file.prefix + name
+    return scalar(folder, file.name, whole) if file.name == _HUB else folder.torch(file.name).number(whole)
+
+
 def _with_threshold(kind: DictionaryClass, activation: str, tensors: Mapping[str, TensorInfo], prefix: str) -> Table:
     if kind.activation != "threshold" or activation != "jumprelu":
         return kind.table
@@ -231,11 +258,13 @@ def _with_threshold(kind: DictionaryClass, activation: str, tensors: Mapping[str
     return {**kind.table, "threshold": Stored("threshold", axes)}
 
 
-def _notes(name: str, trainer: Fields, buffer: Fields, factor: float | None) -> Iterator[str]:
+def _notes(name: str, trainer: Fields, buffer: Fields, factor: float | None, scaled: float | None) -> Iterator[str]:
     if name == "BatchTopKSAE" or name == "MatryoshkaBatchTopKSAE":
         yield "It was trained with a top-k over whole batches; features are told by its threshold, as its library does."
     if name == "MatryoshkaBatchTopKSAE":
         yield "All its groups of features are active."
+    if scaled not in (None, 1.0):
+        yield f"Its inputs have a mean taken off and are multiplied by {scaled:.6g}; that is part of the weights."
     if factor:
         yield f"It is a backup from the middle of training, made for activations divided by {factor:g}; they are, here."
     elif (norm := said_number(trainer, "norm_factor")) is not None:
@@ -250,11 +279,12 @@ def _problems(trainer: Fields, lengths: Mapping[str, int]) -> Iterator[str]:
             yield f"{CONFIG} says {key} is {said:g}, but the tensors have {lengths[axis]}."
 
 
-def _backup_factor(stored: TorchFile, prefix: str) -> float | None:
+def _backup_factor(folder: Folder, file: Found) -> float | None:
     """What inputs of a backup are to be divided by: only finished dictionaries have it in their weights."""
-    if not prefix.startswith("ae.") or not isinstance(stored.content, dict):
+    if not file.prefix.startswith("ae.") or file.name == _HUB:
         return None
-    factor = stored.content.get("norm_factor")
+    content = folder.torch(file.name).content
+    factor = content.get("norm_factor") if isinstance(content, dict) else None
     return float(factor) if isinstance(factor, float | int) and 1e-6 < factor < 1e6 and factor != 1 else None
 
 
