@@ -41,10 +41,10 @@ JSON: dict[str, bytes] = {
     "9 MB": b" " * (9 * MB) + b"{}",
 }
 YAML: dict[str, bytes] = {
-    "lists without end": b"[" * (MB // 2),
-    "mappings without end": b"{a: " * (MB // 5),
-    "dashes without end": b"- " * (MB // 3),
-    "questions without end": b"? " * (MB // 3),
+    "lists without end": b"[" * (MB // 5),
+    "mappings without end": b"{a: " * (MB // 20),
+    "dashes without end": b"- " * (MB // 10),
+    "questions without end": b"? " * (MB // 10),
     "depth 100": b"a: " + b"[" * 100 + b"]" * 100,
     "a call": b"a: !!python/object/apply:os.mkdir [MARK]",
     "a call by name": b"a: !!python/name:os.mkdir",
@@ -61,7 +61,7 @@ YAML: dict[str, bytes] = {
     "half a letter": b'a: "\\ud800"',
     "a letter beyond all": b'a: "\\UFFFFFFFF"',
     "a number of 5,000 digits": b"a: " + b"9" * 5000,
-    "a number of a million bits": b"a: 0b" + b"1" * 1_000_000,
+    "a number of 200,000 bits": b"a: 0b" + b"1" * 200_000,
     "a list for a name": b"? [1, 2]\n: 3",
     "a list": b"- 1",
     "a text": b"hello",
@@ -70,9 +70,9 @@ YAML: dict[str, bytes] = {
     "no text": b"a: \xff",
     "a tab": b"a:\n\t- b: c",
     "a zero": b"a: \0",
-    "many names": b"".join(b"k%d: 1\n" % i for i in range(70_000)),
-    "many lines": b"\n" * (MB - 1),
-    "1.1 MB": b"a: " + b"x" * (MB + 100),
+    "many names": b"".join(b"k%d: 1\n" % i for i in range(26_000)),
+    "many lines": b"\n" * (MB // 4),
+    "300 kB": b"a: " + b"x" * 300_000,
 }
 
 

@@ -15,7 +15,7 @@ import torch
 
 from semascope.core.errors import UserError
 from semascope.core.identify import identify
-from semascope.core.saes import open_sae
+from semascope.core.saes import open_sae, opening
 from tests.core.saes.damage import WEIGHTS, below, check, copied, files, load, save
 from tests.core.saes.golden import GOLDEN, folders
 
@@ -189,6 +189,24 @@ def test_more_files_than_belong_there(name: str, tmp_path: Path) -> None:
     (folder / os.fsdecode(b"\xff\xfe.pt")).write_bytes(b"")
     check(folder)
     check(folder / os.fsdecode(b"\xff\xfe.pt"))
+
+
+@pytest.mark.parametrize("name", folders())
+@pytest.mark.parametrize("rest", [0, 200])
+def test_files_that_shrink_while_they_are_read(
+    name: str, rest: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the look at their headers and the reading of their numbers."""
+    folder = copied(name, tmp_path)
+
+    def shrink(*_: object) -> str:
+        for path in files(folder, WEIGHTS):
+            os.truncate(path, min(rest, path.stat().st_size))
+        return ""
+
+    monkeypatch.setattr(opening, "fingerprint", shrink)
+    with pytest.raises(UserError):
+        open_sae(folder, device="cpu")
 
 
 @contextlib.contextmanager

@@ -18,7 +18,7 @@ from semascope.core.foreign.fields import Fields
 
 _MOST_JSON = 8 << 20
 _MOST_LINE = 1 << 20
-_MOST_YAML = 1 << 20
+_MOST_YAML = 1 << 18
 _MOST_EVENTS = 50_000
 _MOST_BITS = 1024
 _DEEPEST = 64

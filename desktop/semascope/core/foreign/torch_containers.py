@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from semascope.core.foreign.archives import MOST_RATIO, SparingFile
-from semascope.core.foreign.torch_pickle import Reading, plain
+from semascope.core.foreign.torch_pickle import Reading
 from semascope.core.foreign.torch_words import Storage, Unreadable
 
 _MOST_PICKLE = 16 << 20
@@ -88,7 +88,7 @@ def _zipped(stream: SparingFile, skip: int) -> Contained:
         if top + "constants.pkl" in members or any(name.startswith(top + "code/") for name in members):
             raise Program
         reading = Reading(_small(archive, stream, members[top + "data.pkl"], _MOST_PICKLE))
-        value = plain(reading.next())
+        value = reading.next()
         order = _small(archive, stream, members[top + "byteorder"], 100) if top + "byteorder" in members else b"little"
         if order not in (b"little", b"big"):
             raise Unreadable("its byte order is not known")
@@ -159,7 +159,7 @@ def _legacy(stream: SparingFile, skip: int) -> Contained:
     reading = Reading(stream.read(min(_MOST_PICKLE, stream.size - skip)))
     if reading.next() != _LEGACY:
         raise Unreadable("it is a pickle, but none that torch.save wrote")
-    _, system, value, keys = (plain(reading.next()) for _ in range(4))
+    _, system, value, keys = (reading.next() for _ in range(4))
     swapped = isinstance(system, dict) and system.get("little_endian") is False
     if not isinstance(keys, list):
         raise Unreadable("its pickle makes no sense")

@@ -29,9 +29,11 @@ from semascope.core.foreign.torch_words import (
     whole,
 )
 
-_MOST_STEPS = 1 << 20
+_MOST_STEPS = 1 << 18
 _MOST_DEPTH = 64
 _MOST_ARGUMENTS = 16
+_MOST_SHARED = 16
+"""How many values there may be for each step of the pickle: those that are used again and again are counted each time."""
 
 
 class Reading:
@@ -54,11 +56,14 @@ class Reading:
     def next(self) -> Any:
         """The value of the next pickle: dicts, lists, tuples, plain values and `StoredTensor`s; what is none of them is None.
 
+        It is a tree, of which no part is shared with another, and no deeper than settings are.
+
         Raises:
-            Unreadable: It makes no sense, or is longer than any that holds a state dict.
+            Unreadable: It makes no sense, or is longer or deeper than any that holds a state dict.
             UnknownClass: It names a class or a function that has no meaning here.
         """
         self._stack, self._marks, self._memo = [], [], {}
+        before = self._steps
         self._data.seek(self.at)
         try:
             for code, argument, _ in pickletools.genops(self._data):
@@ -67,7 +72,7 @@ class Reading:
                     raise Unreadable("its pickle is far longer than one that holds tensors")
                 if code.name == "STOP":
                     self.at = self._data.tell()
-                    return self._pop()
+                    return _tree(self._pop(), _MOST_SHARED * (1000 + self._steps - before))
                 step = _STEPS.get(code.name)
                 if step is None:
                     raise Unreadable(f"its pickle uses the instruction {code.name}, which no file of tensors needs")
@@ -232,17 +237,14 @@ _STEPS: Mapping[str, _Step] = {
 }
 
 
-def plain(value: Any) -> Any:
-    """A pickle's value without what is neither plain nor a tensor, as a tree that shares nothing with itself.
-
-    Raises:
-        Unreadable: It is nested deeper than any state dict, contains itself, or is too large.
-    """
-    left = [_MOST_STEPS]
+def _tree(value: Any, most: int) -> Any:
+    """A value of at most so many parts, without what is neither plain nor a tensor."""
+    left = min(most, _MOST_STEPS)
 
     def copy(value: Any, depth: int) -> Any:
-        left[0] -= 1
-        if depth > _MOST_DEPTH or left[0] < 0:
+        nonlocal left
+        left -= 1
+        if depth > _MOST_DEPTH or left < 0:
             raise Unreadable("it is nested deeper than any file of tensors")
         if isinstance(value, dict):
             return {key: copy(inner, depth + 1) for key, inner in value.items()}

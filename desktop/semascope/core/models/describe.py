@@ -128,6 +128,7 @@ _GGUF_MAGIC = b"GGUF"
 _GGUF_SIZES = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 _GGUF_STRING, _GGUF_ARRAY = 8, 9
 _MOST_KEYS, _MOST_STRING, _MOST_ITEMS = 4096, 1 << 20, 1 << 24
+_MOST_STRINGS = 1 << 22
 
 
 def is_gguf(path: Path) -> bool:
@@ -148,11 +149,11 @@ def describe_gguf(path: Path) -> ModelDescription:
     try:
         with path.open("rb") as stream:
             found = _gguf_keys(stream)
-    except (struct.error, ValueError) as error:
+    except (struct.error, ValueError, LookupError) as error:
         raise UserError(f"{path.name} is damaged: its GGUF header makes no sense.", "Copy it again.") from error
     except OSError as error:
         raise from_os_error(error, f"read {path}") from error
-    name = str(found.get("general.architecture", ""))
+    name = str(found.get("general.architecture", ""))[:80]
     layers, width = found.get(f"{name}.block_count"), found.get(f"{name}.embedding_length")
     return ModelDescription(
         architecture=name,
@@ -170,9 +171,11 @@ def _gguf_keys(stream: IO[bytes]) -> dict[str, Any]:
         raise ValueError("unknown version")
     _tensors, keys = _unpack(stream, "Q"), _unpack(stream, "Q")
     found: dict[str, Any] = {}
+    strings = _MOST_STRINGS  # those in arrays are passed one by one, which takes its time
     for _ in range(min(keys, _MOST_KEYS)):
         key = _string(stream)
-        found[key] = _value(stream, _unpack(stream, "I"))
+        found[key], passed = _value(stream, _unpack(stream, "I"), strings)
+        strings -= passed
         name = found.get("general.architecture")
         if name is not None and {f"{name}.block_count", f"{name}.embedding_length"} <= found.keys():
             break
@@ -190,20 +193,18 @@ def _string(stream: IO[bytes]) -> str:
     return stream.read(length).decode("utf-8", "replace")
 
 
-def _value(stream: IO[bytes], kind: int) -> Any:
-    """One value; arrays are skipped."""
+def _value(stream: IO[bytes], kind: int, most: int) -> tuple[Any, int]:
+    """One value, and how many strings were passed on the way to its end; arrays, of no more than `most` strings, are skipped."""
     if kind == _GGUF_STRING:
-        return _string(stream)
+        return _string(stream), 0
     if kind != _GGUF_ARRAY:
-        return _unpack(stream, _GGUF_SIZES.get(kind, "x"))
+        return _unpack(stream, _GGUF_SIZES[kind]), 0
     item, count = _unpack(stream, "I"), _unpack(stream, "Q")
-    if count > _MOST_ITEMS:
+    if count > (most if item == _GGUF_STRING else _MOST_ITEMS):
         raise ValueError("an array is too long")
-    if item == _GGUF_STRING:
-        for _ in range(count):
-            _string(stream)
-    elif item in _GGUF_SIZES:
+    if item != _GGUF_STRING:
         stream.seek(count * struct.calcsize(_GGUF_SIZES[item]), 1)
-    else:
-        raise ValueError("an array of an unknown kind")
-    return None
+        return None, 0
+    for _ in range(count):
+        _string(stream)
+    return None, count

@@ -59,7 +59,7 @@ def header(folder: Folder, name: str) -> Mapping[str, TensorInfo]:
     try:
         return folder.header(name)
     except UserError:
-        if folder.chosen == name or sum(other.endswith(_WEIGHTS) for other in folder.names) == 1:
+        if folder.chosen == name or all(other == name or not other.endswith(_WEIGHTS) for other in folder.names):
             raise
         return {}
 
