@@ -205,6 +205,7 @@ def test_without_its_config_a_published_set_is_known_by_name(tmp_path: Path) -> 
     found = read(named)
     assert (str(found.hook_point), str(found.hook_out), found.problems) == ("mlp_in.5", "mlp_out.5", ())
     assert any("config.yaml is missing" in note for note in found.notes)
+    assert found.model_name == "Qwen/Qwen3-4B"
     other = make_set(tmp_path / "mine", {5: layer(0), 6: layer(1)})
     (other / "config.yaml").unlink()
     unknown = read(other)

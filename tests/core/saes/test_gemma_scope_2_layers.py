@@ -145,6 +145,23 @@ def test_without_its_config_the_folder_says_it(
     assert (found.model_name, found.mask_first, found.problems) == ("google/gemma-3-1b-it", 4, ())
 
 
+def test_the_nearest_folder_s_name_holds(tmp_path: Path) -> None:
+    place = tmp_path / "gemma-scope-2-1b-pt/crosscoder/gemma-scope-2-270m-it/clt/width_262k_l0_big"
+    make(place, config=None)
+    found = read(place)
+    assert (found.kind, found.model_name, found.mask_first) == ("cross_layer_transcoder", "google/gemma-3-270m-it", 4)
+
+
+@pytest.mark.parametrize(
+    ("said", "model"),
+    [("gemma-v3-1b-pt", "google/gemma-3-1b-pt"), ("google/gemma-3-270m-pt", "google/gemma-3-270m"),
+     ("gemma-3-4b-it", "google/gemma-3-4b-it"), ("a/model", "a/model")],
+)  # fmt: skip
+def test_a_model_is_named_as_it_is_published(tmp_path: Path, said: str, model: str) -> None:
+    make(tmp_path, config=CLT | {"model_name": said})
+    assert read(tmp_path).model_name == model
+
+
 def test_without_config_and_names_it_asks_and_still_computes(tmp_path: Path) -> None:
     layers = make(tmp_path / "x", config=None)
     found = read(tmp_path / "x")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from semascope.core.errors import UserError
+from semascope.core.identify import identify
 from semascope.core.saes.release import Found, scan
 from tests.core.saes.golden import GOLDEN
 
@@ -50,6 +51,22 @@ def test_a_damaged_member_says_why_and_hides_no_other(tmp_path: Path) -> None:
     found = found_in(tmp_path)
     assert "c" in [each.path.name for each in found if not each.problem]
     assert all(each.problem.endswith(".") or not each.problem for each in found)
+
+
+def test_what_can_t_be_recognised_for_its_damage_is_listed(tmp_path: Path) -> None:
+    shutil.copytree(ONE, tmp_path / "a")
+    for place, name in (("b", "params.npz"), ("c", "ae.pt"), ("d", "notes.npz")):
+        (tmp_path / place).mkdir()
+        (tmp_path / place / name).write_bytes(b"\x80\x02no archive")
+    found = found_in(tmp_path)
+    assert [(each.path.name, each.problem[:20]) for each in found] == [
+        ("a", ""),
+        ("b", "params.npz can't be "),
+        ("c", "ae.pt can't be read:"),
+    ]
+    (tmp_path / "a").rename(tmp_path / "z")
+    assert "holds 3 SAEs" in (said := identify(tmp_path).problems[0])
+    assert said.endswith("for instance z.")
 
 
 def test_links_and_hidden_folders_are_left_alone(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ Thousands of folders take a while on a slow disk, so what is found comes one by 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +13,16 @@ from pathlib import Path
 from semascope.core.errors import UserError
 from semascope.core.foreign.folder import Folder
 from semascope.core.models.hookpoint import hooks_text
-from semascope.core.saes.formats.detect import Detected, detect
+from semascope.core.saes.formats.detect import detect
 from semascope.core.saes.formats.layout import natural
 from semascope.core.saes.memory import bytes_needed
 
 _DEPTH = 8
 _MOST_FOLDERS = 100_000
+_NAMED = re.compile(
+    r"params\.npz|params(_layer_\d+)?\.safetensors|sae(_weights)?\.safetensors|ae(_\d+)?\.pt|sae\.pt|layer\d+\.sae\.pt"
+)
+"""Files that are an SAE by their name: where one can't be read, a list without it would be one SAE short."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +66,8 @@ class Found:
 def scan(folder: Path) -> Iterator[Found | None]:
     """The SAEs in and below `folder`, in natural order of their paths; None after each folder, so that one can stop.
 
-    Links to other folders are not followed. A folder that can't be read holds nothing.
+    Links to other folders are not followed. A folder that can't be listed holds nothing; an SAE that can't be read is listed
+    with its problem.
 
     Raises:
         UserError: There is nothing at `folder`.
@@ -72,7 +78,12 @@ def scan(folder: Path) -> Iterator[Found | None]:
     while waiting and looked < _MOST_FOLDERS:
         here, depth = waiting.pop()
         looked += 1
-        found = _detected(here)
+        try:
+            found = detect(here)
+        except UserError as error:
+            found = None
+            if here != root and _named_like_an_sae(here):
+                yield Found(here, here.relative_to(root).parts, "", "", problem=str(error))
         if found is not None:
             if found.together and here != root:
                 yield described(root, here)
@@ -93,11 +104,11 @@ def _below(parent: Path) -> list[Path]:
     )
 
 
-def _detected(path: Path) -> Detected | None:
+def _named_like_an_sae(folder: Path) -> bool:
     try:
-        return detect(path)
+        return any(_NAMED.fullmatch(name) for name in Folder(folder).names)
     except UserError:
-        return None
+        return False
 
 
 def described(root: Path, path: Path) -> Found:

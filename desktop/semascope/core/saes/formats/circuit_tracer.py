@@ -34,7 +34,7 @@ from semascope.core.saes.formats.multi import (
     without_gaps,
 )
 from semascope.core.saes.formats.scalars import scalar
-from semascope.core.saes.formats.torch_weights import turned_by_shape
+from semascope.core.saes.formats.torch_weights import last_match, turned_by_shape
 
 CONFIG = "config.yaml"
 TRAINING = ("wandb-config.yaml", "wanb-config.yaml")  # the second as it was once published
@@ -46,11 +46,12 @@ _THRESHOLD = "activation_function.threshold"
 _WANTED = frozenset({"W_enc", "W_dec", "b_enc", "b_dec"})
 
 _KNOWN = (
-    (r"qwen3-[\d.]+b-transcoders", "mlp.hook_in", "mlp.hook_out"),
-    (r"transcoder-llama-3\.2-1b", "hook_resid_mid", "hook_mlp_out"),
-    (r"clt-(?:gemma-2-2b|llama-3\.2-1b)", "hook_resid_mid", "hook_mlp_out"),
+    (r"qwen3-([\d.]+)b-transcoders", "mlp.hook_in", "mlp.hook_out", "Qwen/Qwen3-{}B"),
+    (r"transcoder-llama-3\.2-1b", "hook_resid_mid", "hook_mlp_out", "meta-llama/Llama-3.2-1B"),
+    (r"clt-gemma-2-2b", "hook_resid_mid", "hook_mlp_out", "google/gemma-2-2b"),
+    (r"clt-llama-3\.2-1b", "hook_resid_mid", "hook_mlp_out", "meta-llama/Llama-3.2-1B"),
 )
-"""Where published sets read and write, by the names of their folders, should config.yaml be lost."""
+"""Where published sets read and write and in which model, by the names of their folders: some lack their config.yaml."""
 
 _K_OF = ((r"crv-8b-instruct-transcoders", 128),)
 """The k that circuit-tracer knows of a release that doesn't say it."""
@@ -208,8 +209,9 @@ def _config(
     k: int | None,
 ) -> SAEConfig:
     """The settings of one of any kind; `layers` are those it reads."""
-    model = config.text("model_name")
-    reads, writes, problems = _places(folder, config, layers, model)
+    known = _published(folder)
+    model = config.text("model_name") or known[2]
+    reads, writes, problems = _places(config, known, layers, model)
     skip = any(name.startswith("W_skip") for name in table)
     dtype = FLOATS[info(folder, next(stored for ours, stored in table.items() if ours.startswith("W_dec"))).dtype]
     size, encoders = largest(lengths), len(layers)
@@ -238,11 +240,21 @@ def _config(
     )
 
 
-def _places(folder: Folder, config: Fields, layers: list[int], model: str) -> tuple[Hooks, Hooks, list[str]]:
-    read, given = config.text("feature_input_hook"), config.text("feature_output_hook")
+def _published(folder: Folder) -> tuple[str, str, str]:
+    """Where a published set reads and writes, and its model, by the names of its folders; all "" for any other."""
     path = folder.path.as_posix().lower().replace("_", "-")
+    for pattern, read, given, model in _KNOWN:
+        if match := last_match(pattern, path):
+            return read, given, model.format(*match.groups())
+    return "", "", ""
+
+
+def _places(
+    config: Fields, known: tuple[str, str, str], layers: list[int], model: str
+) -> tuple[Hooks, Hooks, list[str]]:
+    read, given = config.text("feature_input_hook"), config.text("feature_output_hook")
     if not read:
-        read, given = next((hooks for pattern, *hooks in _KNOWN if re.search(pattern, path)), ("", ""))
+        read, given, _ = known
     if not read:
         example = f"mlp_in.{layers[0]}" if len(layers) == 1 else f"mlp_in.{layers[0]}-{layers[-1]}"
         return (), (), [

@@ -18,6 +18,7 @@ from semascope.core.saes.formats.architectures import architecture_name
 from semascope.core.saes.formats.gemma_scope_2_layers import FILE, describe_layers
 from semascope.core.saes.formats.layout import Family, Layout, Stored, check_widths, measure, stored_dtype
 from semascope.core.saes.formats.multi import numbered
+from semascope.core.saes.formats.torch_weights import last_match
 from semascope.core.saes.hooks import Place, from_module_side, place_problems
 
 CONFIG = "config.json"
@@ -64,7 +65,7 @@ def describe(folder: Folder) -> Layout:
     config = folder.json(CONFIG) if CONFIG in folder.names else Fields({}, CONFIG)
     several = numbered(folder.names, FILE)
     if several and folder.chosen != WEIGHTS:
-        model = config.text("model_name") or _model(folder.path.as_posix())
+        model = _said(config.text("model_name")) or _model(folder.path.as_posix())
         return describe_layers(folder, config, several, model, _masked(model))
     header = folder.header(WEIGHTS)
     path = folder.path.as_posix()
@@ -76,7 +77,7 @@ def describe(folder: Folder) -> Layout:
     table = {**_TABLE, "W_skip": _SKIP} if skip else _TABLE
     lengths = measure(header, table, WEIGHTS)
     check_widths(lengths, WEIGHTS, may_differ=transcoder)
-    model = config.text("model_name") or _model(path)
+    model = _said(config.text("model_name")) or _model(path)
     read, given = _places(config, named, model)
     problems = place_problems(read, given)
     if config.whole("width") not in (None, lengths["m"]):
@@ -134,6 +135,15 @@ def _masked(model: str) -> int:
 
 
 def _model(path: str) -> str:
-    """The model by the repository's name in the path, or ""."""
-    match = re.search(r"gemma[-_]scope[-_]2[-_](270m|1b|4b|12b|27b)[-_](pt|it)", path)
-    return f"google/gemma-3-{match[1]}-{match[2]}" if match else ""
+    """The model by the repository's name in the path, the nearest one, or ""."""
+    match = last_match(r"gemma[-_]scope[-_]2[-_](270m|1b|4b|12b|27b)[-_](pt|it)", path)
+    return _said(f"google/gemma-3-{match[1]}-{match[2]}") if match else ""
+
+
+def _said(model: str) -> str:
+    """A model as its makers name it, by the name it is published under: "gemma-v3-270m-pt" is "google/gemma-3-270m"."""
+    match = re.fullmatch(r"(?:google/)?gemma-v?3-(270m|1b|4b|12b|27b)-(pt|it)", model)
+    if match is None:
+        return model
+    plain = match.group(1, 2) == ("270m", "pt")
+    return f"google/gemma-3-{match[1]}{'' if plain else f'-{match[2]}'}"

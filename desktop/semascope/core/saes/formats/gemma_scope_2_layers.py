@@ -33,6 +33,7 @@ from semascope.core.saes.formats.multi import (
     together,
     without_gaps,
 )
+from semascope.core.saes.formats.torch_weights import last_match
 from semascope.core.saes.hooks import from_module_side
 
 if TYPE_CHECKING:
@@ -112,9 +113,8 @@ def describe_layers(folder: Folder, config: Fields, files: Mapping[int, str], mo
 
 def _type(path: str) -> str:
     """The type by the folders' names, or ""."""
-    if re.search(r"/crosscoder(?:_[^/]*)?/|/layer_\d+(?:_\d+)+_width", path):
-        return "crosscoder"
-    return "clt" if re.search(r"/clt(?:_[^/]*)?(?:/|$)", path) else ""
+    named = last_match(r"/(?:(crosscoder)(?:_[^/]*)?(?=/)|(layer)_\d+(?:_\d+)+_width|clt(?:_[^/]*)?(?=/|$))", path)
+    return "" if named is None else "crosscoder" if named[1] or named[2] else "clt"
 
 
 def _places(config: Fields, said: str, path: str, count: int, model: str) -> tuple[Hooks, Hooks, list[str]]:

@@ -182,7 +182,7 @@ def _k(config: Fields, activation: str, features: int) -> int | None:
         return selected(config, features)
     if activation not in ("topk", "abstopk", "groupmax"):
         return None
-    k = config.whole("k") or config.section("activation_fn_kwargs").whole("k")
+    k = config.whole("k") if "k" in config else config.section("activation_fn_kwargs").whole("k")
     return check_k(k, features, CONFIG, groups=activation == "groupmax")
 
 
