@@ -135,6 +135,7 @@ class Checking(QObject):
             if self._seen.get(info.fingerprint) == wanted:
                 continue
             self._seen[info.fingerprint] = wanted
+            self._states.pop(info.fingerprint, None)  # it was of another model, or read otherwise
             if self._kept(info) is None:
                 self.start(info)
 

@@ -173,7 +173,8 @@ def survey(
 
 
 def _questions(found: Survey) -> Iterator[Question]:
-    if not found.config.reads:
+    config = found.config
+    if not config.reads or (config.is_transcoder and not config.writes):
         yield "hook"
     if found.misfits:
         yield "fit"

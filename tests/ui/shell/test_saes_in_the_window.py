@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from PySide6.QtWidgets import QApplication, QPushButton
 from pytestqt.qtbot import QtBot
 from safetensors.torch import load_file, save_file
 
+from semascope import paths
 from semascope.core.models.hookpoint import HookPoint
 from semascope.core.saes import open_sae
 from semascope.core.saes.tensor_map import MAP
@@ -37,7 +39,7 @@ def say_otherwise(small: Path, folder: Path, **metadata: object) -> Path:
     config = json.loads((small / "cfg.json").read_text())
     config["metadata"] |= metadata
     (folder / "cfg.json").write_text(json.dumps(config))
-    os.link(small / "sae_weights.safetensors", folder / "sae_weights.safetensors")
+    shutil.copy(small / "sae_weights.safetensors", folder / "sae_weights.safetensors")
     return folder
 
 
@@ -57,7 +59,9 @@ def checked(window: MainWindow, qtbot: QtBot) -> None:
     """Wait until the current SAE has been checked as it is read now."""
     workspace = window.workspace
     qtbot.waitUntil(
-        lambda: workspace.sae_info is not None and workspace.checking.of(workspace.sae_info).stage in ("done", "failed"),
+        lambda: (
+            workspace.sae_info is not None and workspace.checking.of(workspace.sae_info).stage in ("done", "failed")
+        ),
         timeout=4 * SLOW,
     )
     assert workspace.checking.of(current(window)).stage == "done", workspace.checking.of(current(window)).why
@@ -90,9 +94,9 @@ def test_an_sae_is_checked_by_itself_and_the_chip_says_so(
 
 
 def test_one_that_is_read_wrongly_is_told_read_otherwise_and_back(
-    window: MainWindow, qtbot: QtBot, demo_model_path: Path, small_sae_path: Path, tmp_path: Path
+    window: MainWindow, qtbot: QtBot, demo_model_path: Path, tmp_path: Path
 ) -> None:
-    wrong = say_otherwise(small_sae_path, tmp_path / "wrong", hook_name="blocks.15.hook_mlp_out")
+    wrong = say_otherwise(paths.demo_dir() / "sae", tmp_path / "wrong", hook_name="blocks.15.hook_mlp_out")
     window.open_paths([demo_model_path])
     qtbot.waitUntil(lambda: window.workspace.model_info is not None, timeout=SLOW)
     window.open_paths([wrong])
@@ -210,7 +214,7 @@ def test_unknown_tensors_are_mapped_and_opened(window: MainWindow, qtbot: QtBot,
     window.open_paths([folder])
     shown = sheet(window, qtbot, MapSheet)
     assert isinstance(shown, MapSheet)
-    qtbot.waitUntil(lambda: shown.isEnabled() and shown.tensors.topLevelItemCount() == 4, timeout=SLOW)
+    qtbot.waitUntil(lambda: shown._draft is not None and shown.tensors.topLevelItemCount() == 4, timeout=SLOW)
     encoder = shown.rows["W_enc"]
     encoder.tensor.setCurrentIndex(encoder.tensor.findText("enc.kernel", Qt.MatchFlag.MatchStartsWith))
     decoder = shown.rows["W_dec"]
@@ -246,7 +250,7 @@ def test_a_map_that_can_t_be_written_is_converted(
     window.open_paths([folder])
     shown = sheet(window, qtbot, MapSheet)
     assert isinstance(shown, MapSheet)
-    qtbot.waitUntil(lambda: shown.isEnabled() and shown.go.isEnabled(), timeout=SLOW)
+    qtbot.waitUntil(lambda: shown._draft is not None and shown.go.isEnabled(), timeout=SLOW)
     assert "can't be written" in shown.verdict.text()
     shown.hook.show_text("resid_post.1")
     shown.go.click()

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from semascope import __version__, paths
+from semascope.core.session import edits
 from semascope.core.session.document import Session
 from semascope.core.session.file import SUFFIX
+from semascope.core.session.places import refer_to
 from semascope.jobs.requests import RunHarvest
 from semascope.ui.commands.keys import keys_text
 from semascope.ui.shell.file_dialogs import ask_file, ask_folder, ask_new_file
@@ -94,15 +96,17 @@ class Acts:
         out = plan.out
         self._workspace.bridge.request(
             request,
-            on_done=lambda summary: self._harvested(out, mark, summary),
+            on_done=lambda summary: self._harvested(out, plan.corpus, mark, summary),
             background=True,
             replace=False,
             kind=f"harvest {out}",
         )
         self._window.docks.show_quietly("jobs")
 
-    def _harvested(self, out: Path, sae: str, summary: object) -> None:
+    def _harvested(self, out: Path, corpus: tuple[Path, ...], sae: str, summary: object) -> None:
         self._rate = float(getattr(summary, "tokens_per_second", 0)) or None
+        if len(corpus) == 1:  # what an SAE is checked on, too
+            self._workspace.do(edits.refer("corpus", refer_to(corpus[0], "", corpus[0].name, "corpus")))
         self._window.toast.say(f"The harvest is ready: {out}.", "It has been opened.")
         switch = self._workspace.session.key == sae  # nobody is taken away from what they look at meanwhile
         self._workspace.opening.harvest(out, switch=switch)

@@ -87,7 +87,7 @@ class MapSheet(Sheet):
         self._where.setWordWrap(True)
         self._lay_out()
         self.fit_to(1120, 780)
-        self.setEnabled(False)
+        self._content(False)
         self.judge("", "Reading the headers…", unfinished=True)
         workspace.bridge.read(lambda: draw_up(path), self._drawn_up, self._failed)
 
@@ -159,23 +159,29 @@ class MapSheet(Sheet):
         right.addWidget(self.card)
         across = QHBoxLayout()
         across.setSpacing(theme().spacing(4))
-        across.addWidget(_scrolled(left), 1)
-        across.addWidget(_scrolled(beside), 1)
+        self._areas = (_scrolled(left), _scrolled(beside))
+        for area in self._areas:
+            across.addWidget(area, 1)
         whole.insertWidget(0, self._where)
         whole.insertLayout(1, across, 1)
+
+    def _content(self, usable: bool) -> None:
+        """Everything but the buttons, which end the sheet at any time."""
+        for area in self._areas:
+            area.setEnabled(usable)
 
     # --- filling in -----------------------------------------------------------------------------------------------
 
     def _drawn_up(self, draft: MapDraft) -> None:
         self._draft = draft
-        self.setEnabled(True)
+        self._content(True)
         for name in draft.headers:
             self.file.addItem(name, name)
         plan = draft.plan
         self.file.setCurrentIndex(max(0, self.file.findData(draft.file)))
         alike = draft.alike(plan)
         self.all_files.setVisible(LAYER in plan.weights)
-        self.all_files.setText(f"The same for all {len(alike)} files named {plan.weights}")
+        self.all_files.setText(f"For all {len(alike)} files named {plan.weights}")
         self.all_files.setChecked(LAYER in plan.weights)
         self._offer()
         self._fill(for_one(plan, draft.file))
@@ -375,7 +381,6 @@ class MapSheet(Sheet):
         super().done(result)
 
     def _failed(self, error: Any) -> None:
-        self.setEnabled(True)
         self.judge(str(error))
 
 

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QDialog
 
 from semascope.core.saes.reading import Reading
 from semascope.jobs.conversions import ConvertSAE, Mapped
-from semascope.state.looking import Survey, survey
+from semascope.state.looking import Survey, look, survey
 from semascope.ui.shell.check_sheet import CheckSheet
 from semascope.ui.shell.convert_sheet import ConvertSheet
 from semascope.ui.shell.map_sheet import MapSheet
@@ -70,9 +70,17 @@ class SAEActs:
         self._queue(lambda: MapSheet(self._window, self._workspace, path, self._open_mapped, self._convert_mapped))
 
     def _consider(self, path: Path) -> None:
+        """Ask how to open an SAE; anything else is opened as what it is."""
         workspace = self._workspace
         model, recent, kept = workspace.model_info, self._recent_models(), workspace.kept_readings()
-        workspace.bridge.read(lambda: survey(path, model, recent, kept), self.ask_about, workspace.fail)
+
+        def work() -> Survey | None:
+            return survey(path, model, recent, kept) if look(path) == "sae" else None
+
+        def done(found: Survey | None) -> None:
+            workspace.open_path(path) if found is None else self.ask_about(found)
+
+        workspace.bridge.read(work, done, workspace.fail)
 
     def _open_several(self, paths: list[Path]) -> None:
         if len(paths) == 1:

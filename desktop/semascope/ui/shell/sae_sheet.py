@@ -67,7 +67,9 @@ class SAESheet(Sheet):
         config = survey.config
         self._fact("SAE", f"{survey.path.name}\n{_what(survey)}")
         self._fact("Recognised by", survey.why)
-        several = config.kind != "sae" and len(config.reads) > 1
+        for problem in config.problems:
+            self._fact("", problem, tone="error")
+        several = config.places > 1
         self.hook = HookField(self._unsaid(), model.layers if model else None, several)
         self.hook_out = HookField(self._unsaid_out(), model.layers if model else None, several)
         self.hook.show_text(hooks_text(survey.reading.hooks))
@@ -118,8 +120,8 @@ class SAESheet(Sheet):
 
     # --- the fields ---------------------------------------------------------------------------------------------
 
-    def _fact(self, name: str, value: str) -> None:
-        shown = plain_label(value)
+    def _fact(self, name: str, value: str, tone: str = "") -> None:
+        shown = plain_label(value, tone=tone)
         shown.setWordWrap(True)
         self.form.addRow(plain_label(name), shown)
 

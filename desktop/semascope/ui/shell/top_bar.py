@@ -66,16 +66,16 @@ class TopBar(QWidget):
         else:
             self.model.say(session.model.name if session.model else "", "not loaded")
         more = len(workspace.dictionaries) - 1
-        beside = f" · +{more}" if more > 0 else ""
+        beside = f"+{more} · " if more > 0 else ""
         if "sae" in pending:
             self.sae.say(session.sae.name if session.sae and not sae else pending["sae"], "opening…")
         elif sae:
             state = workspace.checking.of(sae)
             mark = chip_word(state, model is not None)
-            self.sae.say(words.hook(sae.hook_point) or sae.name, words.sae_facts(sae) + beside, mark, sign(state))
+            self.sae.say(words.hook(sae.hook_point) or sae.name, beside + words.sae_facts(sae), mark, sign(state))
         else:
             hook = words.hook(str(harvest.hook_point)) if harvest else ""
-            self.sae.say(hook or (session.sae.name if session.sae else ""), "not loaded" + beside)
+            self.sae.say(hook or (session.sae.name if session.sae else ""), beside + "not loaded")
         if harvest:
             self.harvest.say(words.harvest_name(harvest), f"{words.count(harvest.tokens)} tokens")
         else:
