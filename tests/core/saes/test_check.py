@@ -309,31 +309,33 @@ def test_whole_sequences_where_they_are_needed(corpus: Path) -> None:
     assert found.explained == pytest.approx(1 - residual / float((x - x.mean(dim=0)).square().sum()), rel=1e-3)
 
 
-@pytest.mark.parametrize("factor", [0.2, 4.0])
+@pytest.mark.parametrize("factor", [0.05, 0.2])
 def test_thresholds_without_a_factor(
     gpt2: LanguageModel, corpus: Path, plain: dict[str, Tensor], factor: float
 ) -> None:
-    """As some BatchTopK dictionaries were saved."""
+    """As some BatchTopK dictionaries were saved; as many features as stated tell which."""
     right = sae(plain, "resid_post.0").encode(activations(gpt2, "resid_post.0", corpus, 2000))
-    threshold = torch.full((FEATURES,), float(right[right > 0].quantile(0.3)))
-    shown = {
-        "activation": "jumprelu",
-        "architecture": "jumprelu",
-        "l0": float((right > threshold).sum(dim=-1).float().mean()),
-    }
+    threshold = torch.full((FEATURES,), float(right[right > 0].quantile(0.4)))
+    shown = {"activation": "jumprelu", "l0": float((right > threshold).sum(dim=-1).float().mean())}
     assert check(gpt2, sae(plain | {"threshold": threshold}, "resid_post.0", **shown), corpus).verdict == "plausible"
     one = sae(plain | {"threshold": threshold / factor}, "resid_post.0", **shown)
-    found = check(gpt2, one, corpus, alternatives=True)
-    by_threshold = [each for each in found.alternatives if each.reading.threshold]
-    assert by_threshold
-    if found.recommended is not None and found.recommended.threshold:
-        assert check(gpt2, apply(one, found), corpus).verdict == "plausible"
-    reread = one.reread(Reading(threshold=factor).apply(one.config))
-    torch.testing.assert_close(reread.activation.parameters["threshold"], threshold)
-    assert (
-        reread.reread(Reading(threshold=1.0).apply(one.config)).activation.parameters["threshold"][0]
-        == threshold[0] / factor
-    )
+    found = check(gpt2, one, corpus)
+    assert found.verdict == "implausible"
+    assert found.recommended is not None
+    assert found.recommended == Reading(threshold=found.recommended.threshold)
+    assert found.recommended.threshold == pytest.approx(factor, rel=0.1)
+    assert "with thresholds multiplied by" in found.sentences[0]
+    assert check(gpt2, apply(one, found), corpus).verdict == "plausible"
+
+
+def test_a_factor_of_thresholds_replaces_another(plain: dict[str, Tensor]) -> None:
+    threshold = torch.linspace(0.1, 1, FEATURES)
+    one = sae(plain | {"threshold": threshold}, "resid_post.0", activation="jumprelu")
+    twice = one.reread(Reading(threshold=4.0).apply(one.config))
+    thrice = twice.reread(Reading(threshold=0.5).apply(twice.config))
+    torch.testing.assert_close(twice.activation.parameters["threshold"], 4 * threshold)
+    torch.testing.assert_close(thrice.activation.parameters["threshold"], threshold / 2)
+    torch.testing.assert_close(one.activation.parameters["threshold"], threshold)
 
 
 def test_one_head_is_judged_by_its_part(corpus: Path) -> None:

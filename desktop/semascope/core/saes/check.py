@@ -36,6 +36,7 @@ _WORK, _WORK_ON_DEVICE = 4e11, 4e14  # multiplications for the first measurement
 _FEWEST = 256
 _STEP, _STEPS = 2 ** (1 / 3), 4  # the search for a scale: so many steps to either side, then three times finer
 
+_LEAST_FACTOR, _HALVINGS = 1e-3, 10  # of thresholds; so many halvings leave 1 %
 _SAME_SCALE = 0.02  # a factor nearer to 1 than this changes nothing worth telling
 
 
@@ -186,17 +187,29 @@ class _SelfCheck:
         natural = self._natural_scale(self._fitted(places), sample)
         ways = [merged(places, change) for change in readings(config, self._model, natural)]
         tried = yield from self._try_all(ways, sample, _TRIED)
-        # Where nothing is explained at all there is nothing to be found.
-        for factor in ("scale", "threshold"):
-            scaled = [
-                each for each in tried if getattr(each.change, factor) not in (None, 1.0) and each.found.explained > 0
-            ]
+        factors = ["scale"]
+        if any(each.change.threshold for each in tried):
+            if self._stated.l0:
+                tried.append((yield from self._threshold_by_l0(places, self._stated.l0, sample)))
+            else:
+                factors.append("threshold")
+        for factor in factors:
+            # Where nothing is explained at all there is nothing to be found.
+            scaled = [each for each in tried if getattr(each.change, factor) and each.found.explained > 0]
             if scaled:
                 best = max(scaled, key=lambda each: each.found.explained)
                 refined = yield from self._best_factor(best, factor, sample)
-                if refined is not best:
-                    tried[tried.index(best)] = refined
+                tried[tried.index(best)] = refined
         return tried
+
+    def _threshold_by_l0(self, places: Reading, stated: float, sample: Sample) -> Job[Tried]:
+        """The factor of thresholds by which as many features are active as their makers state: the higher, the fewer."""
+        low, high = _LEAST_FACTOR, 1 / _LEAST_FACTOR
+        for _ in range(_HALVINGS):
+            middle = (low * high) ** 0.5
+            found = yield from self._try(replace(places, threshold=middle), sample, _SEARCHED)
+            low, high = (middle, high) if found.found.l0 > stated else (low, middle)
+        return (yield from self._try(replace(places, threshold=_rounded((low * high) ** 0.5)), sample, _TRIED))
 
     def _natural_scale(self, fitted: FittedSAE, sample: Sample) -> float:
         """√d / mean‖x‖, what training brings activations to the norm √d by."""

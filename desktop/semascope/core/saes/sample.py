@@ -38,7 +38,8 @@ _BEGINNINGS = (8_000, 200_000, None)
 _DOCUMENTS = 16  # tokenised at once
 _WORK = 1e9  # multiplications between two reports: some hundredths of a second of a processor's core
 _WORK_ON_DEVICE = 2e11
-_MOST_ROWS, _MOST_ACTIVATIONS = 256, 1 << 25  # tokens, and feature activations, held dense at once
+_FEWEST_ROWS, _MOST_ROWS = 16, 256  # tokens in a block; for fewer, reading the weights would take most of the time
+_MOST_ACTIVATIONS = 1 << 25  # feature activations held dense at once
 
 
 def some_contexts(
@@ -216,4 +217,4 @@ def _rows(fitted: FittedSAE) -> int:
     work = _WORK if fitted.device.type == "cpu" else _WORK_ON_DEVICE
     # A token takes about as many multiplications as there are parameters; a mapped SAE is read whole for each block.
     quick = _MOST_ROWS if fitted.sae.mapped else int(work / parameters(fitted.config))
-    return max(1, min(_MOST_ROWS, quick, _MOST_ACTIVATIONS // fitted.config.features))
+    return max(1, min(_MOST_ROWS, max(_FEWEST_ROWS, quick), _MOST_ACTIVATIONS // fitted.config.features))
