@@ -352,7 +352,8 @@ def test_an_sae_without_a_harvest_says_so_and_offers_to_make_one(
     assert asked == ["run"]
     panel.presenter.list_all(True)
     assert panel.table.isVisible()
-    assert "without a harvest: resid_post.7" in panel.footer.text()
+    assert panel.footer.text().endswith("1 SAE has no harvest")
+    assert "resid_post.7" in panel.footer.toolTip()
 
 
 def test_many_are_listed_off_the_interface_thread_and_a_closed_one_is_dropped(

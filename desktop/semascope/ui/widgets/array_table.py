@@ -74,9 +74,11 @@ class ArrayTableModel(QAbstractTableModel):
         rows = np.flatnonzero(self.order == id)
         return int(rows[0]) if len(rows) else -1
 
-    def set_title(self, key: str, title: str) -> None:
-        """Call a column otherwise."""
-        self.columns = tuple(replace(each, title=title) if each.key == key else each for each in self.columns)
+    def set_title(self, key: str, title: str, *, right: bool = False) -> None:
+        """Call a column otherwise; numbers stand right."""
+        self.columns = tuple(
+            replace(each, title=title, right=right) if each.key == key else each for each in self.columns
+        )
         self.headerDataChanged.emit(Qt.Orientation.Horizontal, 0, len(self.columns) - 1)
 
     def refresh(self, id: int | None = None) -> None:

@@ -17,7 +17,7 @@ from semascope.ui.theme import theme, themes
 from semascope.ui.widgets.array_table import ArrayTable, Column
 from semascope.ui.widgets.empty_state import EmptyState
 from semascope.ui.widgets.front import bring_to_front
-from semascope.ui.widgets.plain_text import plain_label
+from semascope.ui.widgets.plain_text import plain_label, plain_tooltip
 from semascope.ui.widgets.rule import Rule
 from semascope.ui.widgets.table_cells import (
     BarDelegate,
@@ -29,6 +29,7 @@ from semascope.ui.widgets.table_cells import (
 
 _TYPING = 120  # milliseconds after a keystroke before the list is searched
 _ROOM_FOR = {"histogram": 350, "max": 320, "token": 520}  # pixels at 100 % from which a column is shown
+_NUMBER, _NUMBER_AND_BAR = 64, 98  # pixels that densities take
 _PLACE, _LAYER = 78, 48  # pixels that places take, or where they differ by layer only, layers
 
 
@@ -80,7 +81,14 @@ class FeaturesPanel(QWidget):
             Column("histogram", "", lambda _id: "", show.heights, 50, sortable=False, name=self.tr("histogram")),
             Column("label", self.tr("label"), lambda id: show.name(id).text, show.name),
             Column("token", self.tr("top token"), show.top_token, width=96),
-            Column("density", self.tr("density"), lambda id: show.density(id).text, show.density, 98, right=True),
+            Column(
+                "density",
+                self.tr("density"),
+                lambda id: show.density(id).text,
+                show.density,
+                _NUMBER_AND_BAR,
+                right=True,
+            ),
             Column("max", self.tr("max"), show.maximum, width=48, right=True),
         ]
 
@@ -98,7 +106,7 @@ class FeaturesPanel(QWidget):
         self.table.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         for key, delegate in (
             ("pin", DotDelegate()),
-            ("place", CellDelegate(quiet=True)),
+            ("place", CellDelegate(quiet=True, tabular=True)),
             ("id", CellDelegate(tabular=True)),
             ("histogram", SparklineDelegate()),
             ("label", NameDelegate()),
@@ -122,6 +130,7 @@ class FeaturesPanel(QWidget):
         self.found = QStackedLayout()
         self.found.addWidget(self.table)
         self.found.addWidget(self.nothing)
+        self.footer.setWordWrap(True)  # so that it never widens the panel
         self.footer.setContentsMargins(space(3), space(2), space(3), space(2))
         content = QWidget()
         column = QVBoxLayout(content)
@@ -175,13 +184,20 @@ class FeaturesPanel(QWidget):
         self.table.show_order(self.presenter.order)
         self.table.show_sort(self.presenter.query.sort, self.presenter.query.descending)
         self.found.setCurrentIndex(0 if len(self.presenter.order) or self.presenter.waiting else 1)
-        self.footer.setText(self.presenter.summary)
+        self._show_footer()
         self._show_selection()
+
+    def _show_footer(self) -> None:
+        self.footer.setText(self.presenter.summary)
+        missing = self.presenter.missing
+        self.footer.setToolTip(
+            plain_tooltip(self.tr("Without a harvest: {places}").format(places=missing)) if missing else ""
+        )
 
     def _show_dictionaries(self) -> None:
         presenter, by_layer = self.presenter, bool(self.presenter.listing.one_site)
         self.table.set_width("place", _LAYER if by_layer else _PLACE)
-        self.table.rows.set_title("place", self.tr("layer") if by_layer else self.tr("place"))
+        self.table.rows.set_title("place", self.tr("layer") if by_layer else self.tr("place"), right=by_layer)
         self._choose_columns()
         self.switch.show_dictionaries(presenter.dictionaries, self.workspace.session.key, presenter.lists_all)
         self._top.setContentsMargins(*self._margins())
@@ -212,7 +228,7 @@ class FeaturesPanel(QWidget):
 
     def _show_cells(self) -> None:
         self.table.rows.refresh()
-        self.footer.setText(self.presenter.summary)
+        self._show_footer()
 
     def _show_query(self) -> None:
         self.chips.show_query(self.presenter.query)
@@ -259,8 +275,10 @@ class FeaturesPanel(QWidget):
         listing = self.presenter.listing
         places = (_LAYER if listing.one_site else _PLACE) if listing.says_places else 0
         self.table.set_shown("place", bool(places))
+        width = self.width() / theme().scale
         for key, room in _ROOM_FOR.items():
-            self.table.set_shown(key, self.width() >= (room + places) * theme().scale)
+            self.table.set_shown(key, width >= room + 1.5 * places)
+        self.table.set_width("density", _NUMBER if places and width < 320 + places else _NUMBER_AND_BAR)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """From the search field, ↓ goes to the list, Enter opens what is on top, Esc clears."""

@@ -107,9 +107,18 @@ class FeaturesPresenter(QObject):
         ]
         if len(self.order) not in (listing.rows, listing.alive):
             words.insert(0, self.tr("{count} shown").format(count=count_text(len(self.order))))
-        if missing := [each.place for each in self.dictionaries if self.lists_all and each.harvest is None]:
-            words.append(self.tr("without a harvest: {places}").format(places=", ".join(missing)))
+        if missing := len(self.missing.split(", ")) if self.missing else 0:
+            words.append(
+                self.tr("{count} SAEs have no harvest").format(count=missing)
+                if missing > 1
+                else self.tr("1 SAE has no harvest")
+            )
         return " · ".join(words)
+
+    @property
+    def missing(self) -> str:
+        """The places of the SAEs that have no harvest and so nothing in a list of all; "" where none lacks."""
+        return ", ".join(each.place for each in self.dictionaries if self.lists_all and each.harvest is None)
 
     # Which dictionaries
 

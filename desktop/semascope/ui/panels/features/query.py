@@ -15,6 +15,9 @@ from semascope.core.features.table import order, search
 from semascope.ui.panels.features.listing import Listing, Part
 
 
+_UNPINNED = 1 << 40  # after every pin, in whatever dictionary
+
+
 @dataclass(frozen=True)
 class Query:
     """Which features, in which order.
@@ -53,7 +56,7 @@ def answer(listing: Listing, query: Query) -> np.ndarray:
         key = -key
     if query.sort == "pin":  # the first pin is what a person looks for first
         key = -key
-    listed: np.ndarray = rows[np.lexsort((key, last))]
+    listed: np.ndarray = rows[np.lexsort((key, last)) if last.any() else np.argsort(key, kind="stable")]
     return listed
 
 
@@ -113,16 +116,18 @@ def _place_ranks(listing: Listing, part: Part, ids: np.ndarray) -> np.ndarray:
     ranks = listing.ranks[part.key]
     encoders = part.dictionary.encoders if part.dictionary.layered else 1
     places = ids * encoders // max(part.harvest.features, 1)
-    return np.asarray(ranks[np.minimum(places, len(ranks) - 1)])
+    ranked: np.ndarray = ranks[np.minimum(places, len(ranks) - 1)]
+    return ranked
 
 
 def _pin_places(part: Part, ids: np.ndarray) -> np.ndarray:
     """The place among the pins; unpinned features follow."""
-    places = np.full(part.harvest.features, len(part.pins) + (1 << 20), np.int64)
+    places = np.full(part.harvest.features, _UNPINNED, np.int64)
     for place, feature in reversed(list(enumerate(part.pins))):
         if feature < len(places):
             places[feature] = place
-    return places[ids]
+    found: np.ndarray = places[ids]
+    return found
 
 
 def _labels(part: Part, ids: np.ndarray) -> Spelling:

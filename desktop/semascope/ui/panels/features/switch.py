@@ -34,7 +34,7 @@ class DictionarySwitch(QComboBox):
         rows = [
             (words, each.key, _details(each)) for words, each in zip(titles(dictionaries), dictionaries, strict=True)
         ]
-        total = count_text(sum(each.features for each in dictionaries))
+        total = count_text(sum(each.harvest.features for each in dictionaries if each.harvest is not None))
         rows.append(
             (self.tr("All · {count}").format(count=total), "", self.tr("The features of all open SAEs in one list"))
         )
