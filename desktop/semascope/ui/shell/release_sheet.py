@@ -39,6 +39,7 @@ _FEW = 60  # so many are shown unfolded
 _TITLES = ("SAE", "Kind", "Reads", "Features", "L0", "Memory")
 _WIDTHS = (0, 250, 170, 80, 60, 80)
 _RIGHT = (3, 4, 5)
+_AT_RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 _FOUND = int(Qt.ItemDataRole.UserRole)
 
 
@@ -215,13 +216,14 @@ class _Nodes:
                 item.setFlags(Qt.ItemFlag.ItemIsEnabled)
                 self._insert(above, here, item)
             above = here
-        leaf = QTreeWidgetItem([way[-1].name, *cells(found)])
+        said = [way[-1].name, *cells(found)]
+        leaf = QTreeWidgetItem(said)
         leaf.setSizeHint(0, QSize(0, theme().row))
         leaf.setData(0, _FOUND, found)
         leaf.setToolTip(0, plain_tooltip(found.problem or str(found.path)))
-        leaf.setData(0, Qt.ItemDataRole.AccessibleTextRole, " ".join((way[-1].name, *cells(found))))
+        leaf.setData(0, Qt.ItemDataRole.AccessibleTextRole, " ".join(said))
         for column in _RIGHT:
-            leaf.setTextAlignment(column, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+            leaf.setTextAlignment(column, _AT_RIGHT)
         if found.problem:
             leaf.setFlags(Qt.ItemFlag.NoItemFlags)
         self._insert(above, (*above, (1, *way[-1].key, str(found.path))), leaf)

@@ -71,5 +71,7 @@ def cells(found: Found) -> tuple[str, ...]:
 
 def matches(found: Found, text: str) -> bool:
     """Whether every word of `text` occurs in what is said about an SAE."""
+    if not text:
+        return True
     said = " ".join(("/".join(found.place), *cells(found))).lower()
     return all(word in said for word in text.lower().split())
