@@ -14,7 +14,6 @@ import numpy as np
 from semascope.core.features.table import order, search
 from semascope.ui.panels.features.listing import Listing, Part
 
-
 _UNPINNED = 1 << 40  # after every pin, in whatever dictionary
 
 
