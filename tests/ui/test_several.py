@@ -178,7 +178,15 @@ def test_an_sae_is_read_otherwise_undone_and_redone(two: Workspace, qtbot: QtBot
     qtbot.waitUntil(lambda: is_read_at("resid_post.7"), timeout=SLOW)
     qtbot.waitUntil(lambda: mark not in ReadingStore().kept, timeout=SLOW)
     two.redo()
+    two.undo()  # before the engine has answered
+    two.redo()
     qtbot.waitUntil(lambda: is_read_at("resid_post.8"), timeout=SLOW)
+    assert two.sae_info is not None
+    assert two.sae_info.notes[0].startswith("Read at resid_post.8, as chosen on 20")
+    two.redo()
+    two.undo()
+    qtbot.waitUntil(lambda: two.bridge.pending == 0, timeout=SLOW)
+    assert is_read_at("resid_post.7")
 
 
 def test_a_reading_it_cannot_have_is_told_and_not_kept(two: Workspace, qtbot: QtBot) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ import psutil
 from semascope.core.errors import UserError
 from semascope.core.fit import fit
 from semascope.core.models.hookpoint import hooks_text
+from semascope.core.saes.kept import KeptReading
 from semascope.core.saes.reading import Reading
 from semascope.jobs.failure import free_memory
 from semascope.jobs.infos import SAEInfo
@@ -115,7 +117,7 @@ class OpenSAEs:
         Raises:
             UserError: It isn't open, or doesn't fit the model that way; it stays as it was.
         """
-        held = self.named(fingerprint).reread(reading)
+        held = self.named(fingerprint).reread(reading, _today(reading))
         _check_fit(held, model)
         self._held[held.sae.fingerprint] = held
         return held.info
@@ -205,7 +207,7 @@ def _as_chosen(held: Held, model: LanguageModel | None) -> Held:
         UserError: It does not fit the model.
     """
     request, kept = held.request, held.request.kept.get(held.sae.fingerprint)
-    chosen = held.reread(request.reading) if request.reading else held
+    chosen = held.reread(request.reading, _today(request.reading)) if request.reading else held
     if not request.reading and kept is not None and kept.reading:
         chosen = held.reread(kept.reading, (kept.note,))
         with suppress(UserError):
@@ -214,6 +216,12 @@ def _as_chosen(held: Held, model: LanguageModel | None) -> Held:
         chosen = replace(held, remarks=(f"Before, it was read {kept.reading}, which {_name(model)} has no place for.",))
     _check_fit(chosen, model)
     return chosen
+
+
+def _today(reading: Reading) -> tuple[str, ...]:
+    """What to say of an SAE that somebody chose to read so just now."""
+    note = KeptReading(reading, made=date.today().isoformat()).note
+    return (note,) if note else ()
 
 
 def _name(model: LanguageModel | None) -> str:

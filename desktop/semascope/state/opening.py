@@ -264,7 +264,7 @@ class Opening:
         if not self._end("sae", path):
             return
         workspace.open_now.put_sae(info)
-        workspace.keep_reading_of(info)
+        workspace.rereading.opened(info)
         reference = refer_to(info.path, info.fingerprint, info.name, "sae")
         workspace.do(switching.open_dictionary(reference, switch=switch))
         workspace.opened.emit("sae", info.path)

@@ -9,8 +9,7 @@ draws, and asks the `bridge` for what must be computed.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from datetime import date
+from dataclasses import dataclass
 from pathlib import Path
 
 from PySide6.QtCore import QObject, QTimer, Signal
@@ -25,12 +24,12 @@ from semascope.core.session.edits import Edit
 from semascope.core.session.history import History
 from semascope.jobs.bridge import Bridge
 from semascope.jobs.infos import ModelInfo, SAEInfo
-from semascope.jobs.requests import RereadSAE, UseSAE
+from semascope.jobs.requests import UseSAE
 from semascope.state.checking import Checking
 from semascope.state.dictionaries import Dictionaries, OpenDictionary
 from semascope.state.keeper import SessionKeeper
 from semascope.state.opening import Opening
-from semascope.state.readings import ReadingStore
+from semascope.state.rereading import Rereading
 
 SAVE_DELAY = 800  # milliseconds between a change and its save
 
@@ -50,6 +49,7 @@ class Workspace(QObject):
         bridge: The way to the engine lane and the disk pool.
         model_info: The open model, or None.
         open_now: The SAEs and harvests that are loaded.
+        rereading: Sees to it that SAEs are read as the session says.
         opening: Opens whatever a path holds; `open_path` and its sisters are short for it.
         checking: The self-checks of the open SAEs.
 
@@ -89,7 +89,7 @@ class Workspace(QObject):
         self._history = History(Session())
         self.keeper = SessionKeeper()
         self.opening = Opening(self)
-        self._readings = ReadingStore()
+        self.rereading = Rereading(self)
         self.checking = Checking(self)
         self._save_timer = QTimer(self, singleShot=True, interval=SAVE_DELAY)
         self._save_timer.timeout.connect(self.save)
@@ -180,7 +180,7 @@ class Workspace(QObject):
         if switched or self.session.selected != before.selected:
             self.selection_changed.emit(self.session.selected)
         if save and self.session.readings is not before.readings:
-            self._follow_readings(before)
+            self.rereading.follow(before)
 
     def _on_saved(self, path: Path) -> None:
         if not self._save_timer.isActive():
@@ -223,44 +223,7 @@ class Workspace(QObject):
 
     def kept_readings(self) -> Mapping[str, KeptReading]:
         """How SAEs are read where somebody chose it, here or in another session, by fingerprint."""
-        return {**self._readings.kept, **self.session.readings}
-
-    def keep_reading_of(self, info: SAEInfo) -> None:
-        """An SAE was opened: the session takes over how it is read, chosen now or before."""
-        kept = self.kept_readings().get(info.fingerprint)
-        if kept is not None and kept.reading == info.reading:
-            self.do(edits.adopt_reading(info.fingerprint, kept))
-        elif info.reading:
-            self.do(edits.take_reading(info.fingerprint, KeptReading(info.reading, made=date.today().isoformat())))
-
-    def _follow_readings(self, before: Session) -> None:
-        """Read SAEs as the session says now, and remember it for the next opening."""
-        old, new = before.readings, self.session.readings
-        for mark in old.keys() | new.keys():
-            kept = new.get(mark)
-            if kept == old.get(mark):
-                continue
-            self._readings.keep(mark, kept)
-            info, reading = self.open_now.sae(mark), kept.reading if kept is not None else Reading()
-            if info is not None and info.reading != reading:
-                self.bridge.request(
-                    RereadSAE(mark, reading),
-                    self._reread,
-                    lambda error, mark=mark, info=info: self._not_reread(mark, info, error),  # type: ignore[misc]
-                    kind=f"RereadSAE {mark}",
-                )
-        self.bridge.read(self._readings.save, kind="save readings")
-
-    def _reread(self, info: SAEInfo) -> None:
-        if self.open_now.sae(info.fingerprint) is not None:
-            self.open_now.put_sae(info)
-            self.engine_changed.emit()
-
-    def _not_reread(self, mark: str, info: SAEInfo, error: UserError) -> None:
-        """The SAE can't be read so and stays as it was: the session says so too."""
-        kept = self.session.readings.get(mark, KeptReading())
-        self.do(edits.take_reading(mark, replace(kept, reading=info.reading)))
-        self.fail(error)
+        return self.rereading.kept
 
     # --- features ---------------------------------------------------------------------------------------------
 
