@@ -449,7 +449,7 @@ class TestARealModel:
 
     def test_without_its_layer(self, model: LanguageModel, own: SAE, text: Path) -> None:
         nowhere = own.reread(SAEConfig(**{**vars(own.config), "reads": (), "writes": ()}))
-        assert check(model, nowhere, text, tokens=600).recommended == Reading(hooks=parse_hooks("resid_post.15"))
+        assert check(model, nowhere, text, tokens=200).recommended == Reading(hooks=parse_hooks("resid_post.15"))
 
     def test_another_place_and_a_scale(self, model: LanguageModel, own: SAE, text: Path) -> None:
         scale = 0.1
@@ -462,7 +462,7 @@ class TestARealModel:
         }
         hooks = parse_hooks("resid_mid.15")
         unfolded = SAE(SAEConfig(**{**vars(own.config), "reads": hooks, "writes": hooks}), tensors)
-        found = check(model, unfolded, text, tokens=600)
+        found = check(model, unfolded, text, tokens=300)
         assert found.verdict == "implausible"
         assert found.recommended is not None
         assert found.recommended.hooks == own.config.reads

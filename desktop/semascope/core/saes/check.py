@@ -150,10 +150,11 @@ class _SelfCheck:
     def _alternatives(self, sample: Sample, contexts: Sequence[Context], first: Tried) -> Job[list[Tried]]:
         """Other ways at the same place, then other places, then all ways at the best of those."""
         here = yield from self._ways(Reading(), sample)
-        best = max([first, *here], key=lambda each: each.rank)
+        better = [each for each in here if each.better_than(first, self._stated)]
+        best = max([first, *better], key=lambda each: each.rank)
         elsewhere = yield from self._elsewhere(neighbours(self._config, self._model), contexts, _TRIED, best.change)
         there = max(elsewhere, key=lambda each: each.rank, default=None)
-        if there is None or there.rank <= best.rank or there.found.explained >= EXPLAINED_WELL:
+        if there is None or there.rank <= best.rank or (there.verdict == "plausible" and not there.change.scale):
             return [*here, *elsewhere]
         return [*here, *elsewhere, *(yield from self._ways_at(there, contexts))]
 
@@ -187,19 +188,14 @@ class _SelfCheck:
         natural = self._natural_scale(self._fitted(places), sample)
         ways = [merged(places, change) for change in readings(config, self._model, natural)]
         tried = yield from self._try_all(ways, sample, _TRIED)
-        factors = ["scale"]
-        if any(each.change.threshold for each in tried):
-            if self._stated.l0:
-                tried.append((yield from self._threshold_by_l0(places, self._stated.l0, sample)))
-            else:
-                factors.append("threshold")
-        for factor in factors:
-            # Where nothing is explained at all there is nothing to be found.
-            scaled = [each for each in tried if getattr(each.change, factor) and each.found.explained > 0]
-            if scaled:
-                best = max(scaled, key=lambda each: each.found.explained)
-                refined = yield from self._best_factor(best, factor, sample)
-                tried[tried.index(best)] = refined
+        if self._stated.l0 and any(each.change.threshold for each in tried):
+            tried.append((yield from self._threshold_by_l0(places, self._stated.l0, sample)))
+        # Where nothing is explained at all there is nothing to be found.
+        scaled = [each for each in tried if each.change.scale and each.found.explained > 0]
+        if scaled:
+            best = max(scaled, key=lambda each: each.found.explained)
+            refined = yield from self._best_scale(best, sample)
+            tried[tried.index(best)] = refined
         return tried
 
     def _threshold_by_l0(self, places: Reading, stated: float, sample: Sample) -> Job[Tried]:
@@ -221,20 +217,20 @@ class _SelfCheck:
         natural = x.shape[-1] ** 0.5 / norm if math.isfinite(norm) and norm > 0 else 1.0
         return _rounded(natural) if abs(math.log(natural)) > _SAME_SCALE else 1.0
 
-    def _best_factor(self, start: Tried, name: str, sample: Sample) -> Job[Tried]:
-        """The scale, or factor of thresholds, near `start`'s that explains most: the text its makers had was another."""
-        begun = float(getattr(start.change, name))
+    def _best_scale(self, start: Tried, sample: Sample) -> Job[Tried]:
+        """The scale near `start`'s that explains most: the text its makers took it from was another."""
+        begun = start.change.scale or 1.0
         best, before = begun, (yield from self._try(start.change, sample, _SEARCHED)).found.explained
         for ratio, steps in ((_STEP, _STEPS), (_STEP ** (1 / 3), 2), (_STEP ** (1 / 9), 2)):
             middle = best
             for step in (*range(-steps, 0), *range(1, steps + 1)):
-                value = middle * ratio**step
-                found = yield from self._try(_with(start.change, name, value), sample, _SEARCHED)
+                scale = middle * ratio**step
+                found = yield from self._try(replace(start.change, scale=scale), sample, _SEARCHED)
                 if found.found.explained > before:
-                    best, before = value, found.found.explained
+                    best, before = scale, found.found.explained
         if best == begun:
             return start
-        return (yield from self._try(_with(start.change, name, _rounded(best)), sample, _TRIED))
+        return (yield from self._try(replace(start.change, scale=_rounded(best)), sample, _TRIED))
 
     def _elsewhere(
         self, places: Sequence[Places], contexts: Sequence[Context], most: int, best: Reading | None = None
@@ -268,10 +264,6 @@ class _SelfCheck:
 
 def _places(fitted: FittedSAE) -> Hooks:
     return tuple(dict.fromkeys((*fitted.hooks, *fitted.hooks_out)))
-
-
-def _with(change: Reading, name: str, value: float) -> Reading:
-    return replace(change, scale=value) if name == "scale" else replace(change, threshold=value)
 
 
 def _names(corpus: Sequence[Path]) -> str:

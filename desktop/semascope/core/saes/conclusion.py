@@ -73,11 +73,10 @@ def conclude(basis: Basis, first: Tried | None, tried: Iterable[Tried]) -> Check
     """
     latest = {each.change: each for each in tried}.values()
     ranked = sorted(latest, key=lambda each: each.rank, reverse=True)
-    best = _simplest(ranked)
-    if best is not None and (
-        best.verdict == "implausible" if first is None else not best.better_than(first, basis.stated)
-    ):
-        best = None
+    if first is None:
+        best = _simplest([each for each in ranked if each.verdict != "implausible"])
+    else:
+        best = _simplest([each for each in ranked if each.better_than(first, basis.stated)])
     said = _placed(basis, best, len(ranked)) if first is None else _judged(basis, first, best, len(ranked))
     as_is = first or Tried(Reading(), Measured(math.nan, math.nan, math.nan, math.nan, 0), "implausible")
     return Check(
@@ -102,7 +101,7 @@ def conclude(basis: Basis, first: Tried | None, tried: Iterable[Tried]) -> Check
 
 
 def _simplest(ranked: Sequence[Tried]) -> Tried | None:
-    """The best; of those that are as good, the one that changes least."""
+    """The best of those to choose from; of those that are as good, the one that changes least."""
     as_good = [
         each
         for each in ranked

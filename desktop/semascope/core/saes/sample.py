@@ -119,16 +119,15 @@ def collect(
     kept = contexts[: max(1, sum(tokens <= most for tokens in fitting))]
     size = tile_tokens(model.device.type, str(model.dtype).removeprefix("torch."), torch.get_num_threads(), None)
     meter = Meter(sum(len(context.ids) for context in kept), "tokens")
-    parts: list[Tensor] = []
-    counted: list[np.ndarray] = []
+    found: dict[int, tuple[Tensor, np.ndarray]] = {}  # by context, so that the first tokens are always the same ones
     done = 0
     for tile in cut_tiles(kept, 0, size):
         x = model.run_to(hooks, torch.from_numpy(tile.ids)).cpu()
-        for row, length in enumerate(tile.lengths.tolist()):
-            parts.append(x[row, :length])
-            counted.append(tile.counted[row, :length])
+        for row, (context, length) in enumerate(zip(tile.contexts.tolist(), tile.lengths.tolist(), strict=True)):
+            found[context] = x[row, :length], tile.counted[row, :length]
         done += tile.tokens
         yield meter.at(done, note)
+    parts, counted = zip(*(found[context] for context in sorted(found)), strict=True)
     edges = list(itertools.accumulate(widths, initial=0))
     return Sample(
         hooks,
