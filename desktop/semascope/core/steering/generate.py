@@ -67,7 +67,7 @@ class Stream:
             part only where their distributions do.
 
     Raises:
-        UserError: The prompt leaves no room in the model's context, or a setting makes no sense.
+        UserError: The prompt leaves no room in the model's context, a setting makes no sense, or the SAE reads images.
     """
 
     def __init__(
@@ -89,6 +89,11 @@ class Stream:
             raise UserError(
                 f"The prompt has {len(tokens):,} tokens, and the model's context holds {model.context:,}.",
                 "Shorten the prompt." if len(tokens) else "Write some text.",
+            )
+        towers = [hook for hook in steering.sae.config.reads if hook.tower] if steering and steering.active else []
+        if towers:  # else the steered answer would be the baseline, and nobody would know why
+            raise UserError(
+                f"Text alone never passes {towers[0]} of this model.", "Choose an SAE of the language model."
             )
         self.model = model
         self.prompt = tokens
