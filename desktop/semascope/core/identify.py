@@ -122,7 +122,8 @@ def _folder(path: Path, folder: Folder, folders: int) -> Identified:
         return _model(path, "transformers", describe_folder(folder))
     found = _release(folder, folders)
     within = [each.path for each in sorted(found, key=lambda each: bool(each.problem))]  # the example is one that opens
-    problem = str(refusal(folder, within)) if within else f"{path} is not a model, an SAE, a harvest or a session."
+    refused = refusal(folder, within)
+    problem = str(refused) if within else f"{path} is not a model, an SAE, a harvest or a session. {refused.hint}"
     return Identified(path, "unknown", problems=(problem,), details=_listed(found) if found else {})
 
 

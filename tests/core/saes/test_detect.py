@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from semascope.core.errors import UserError
+from semascope.core.identify import identify
 from semascope.core.saes.formats.detect import FAMILIES, describe, detect
 from tests.core.saes.golden import GOLDEN, folders
 
@@ -76,6 +77,7 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError) as refused:
         describe(tmp_path)
     assert "no weights" in refused.value.hint
+    assert "no weights" in identify(tmp_path).problems[0]
     shutil.copy(GOLDEN / "sae_lens/topk/sae_weights.safetensors", tmp_path)
     (tmp_path / "cfg.json").unlink()
     with pytest.raises(UserError) as refused:

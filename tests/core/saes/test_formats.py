@@ -103,6 +103,14 @@ class TestGemmaScope2:
         torch.testing.assert_close(golden.x_hat + golden.x @ skip, golden.forward, atol=1e-5, rtol=1e-5)
         torch.testing.assert_close(sae(golden.x), golden.forward, atol=1e-5, rtol=1e-5)
 
+    def test_what_reads_one_place_and_gives_another_is_a_transcoder(self, tmp_path: Path) -> None:
+        found = read(changed(GEMMA_2, tmp_path / "a", type="sae"))
+        assert (found.kind, found.architecture, found.problems) == ("transcoder", "jumprelu_skip_transcoder", ())
+
+    def test_another_architecture_is_said(self, tmp_path: Path) -> None:
+        (problem,) = read(changed(GEMMA_2, tmp_path / "a", architecture="topk")).problems
+        assert "architecture “topk”" in problem
+
     @pytest.mark.parametrize("kind", ["clt", "crosscoder"])
     def test_several_layers_are_not_read_yet(self, kind: str, tmp_path: Path) -> None:
         with pytest.raises(UserError, match=kind):

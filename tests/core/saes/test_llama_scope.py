@@ -14,6 +14,7 @@ from semascope.core.errors import UserError
 from semascope.core.foreign.folder import Folder
 from semascope.core.saes import open_sae
 from semascope.core.saes.formats.detect import describe, saes_within
+from semascope.core.saes.release import scan
 from tests.core.saes.changes import D, M, N, close, draw, read
 
 PLAIN: dict[str, Any] = {
@@ -144,6 +145,15 @@ def test_a_checkpoint_of_torch(tmp_path: Path) -> None:
     torch.save({"sae": tensors(), "version": "0.1"}, folder / "checkpoints/final.pt")
     x = draw(N, D, seed=9)
     close(open_sae(folder, device="cpu").encode(x), library(x, tensors())[0])
+
+
+def test_its_folder_of_checkpoints_is_no_other_release_s(tmp_path: Path) -> None:
+    folder = write(tmp_path / "a", tensors())
+    torch.save(tensors(), folder / "checkpoints/final.pt")  # the layers of a plain pair, by their names
+    with pytest.raises(UserError, match="not an SAE") as refused:
+        describe(folder / "checkpoints")
+    assert refused.value.hint == "Open the folder above it, a: its settings are there."
+    assert [each.path for each in scan(tmp_path) if each is not None] == [folder]
 
 
 def test_without_a_bias_of_the_decoder(tmp_path: Path) -> None:

@@ -33,6 +33,8 @@ from semascope.core.saes.formats import (
     vit_prisma,
 )
 from semascope.core.saes.formats.layout import Family, Layout, natural
+from semascope.core.saes.formats.leftover import with_leftovers
+from semascope.core.saes.formats.openmoss import above_checkpoints
 from semascope.core.saes.tensor_guess import TENSOR_FILES
 from semascope.core.saes.tensor_map import MAP
 
@@ -85,7 +87,7 @@ class Detected:
         Raises:
             UserError: The folder is damaged, or holds several SAEs that are none together.
         """
-        return self.family.describe(self.folder)
+        return with_leftovers(self.family.describe(self.folder), self.folder)
 
     @property
     def together(self) -> bool:
@@ -173,6 +175,8 @@ def _recognised(path: Path) -> Detected | None:
 
 def _missing(folder: Folder) -> str:
     """What to do about a folder that is nearly one we know."""
+    if above_checkpoints(folder):
+        return f"Open the folder above it, {folder.path.parent.name}: its settings are there."
     if saelens.CONFIG in folder.names:
         return f"It has {saelens.CONFIG} but no weights: copy {saelens.WEIGHTS} or {sparsify.WEIGHTS} too."
     if saelens.WEIGHTS in folder.names or sparsify.WEIGHTS in folder.names:

@@ -15,7 +15,7 @@ from semascope.core.foreign.fields import Fields
 from semascope.core.foreign.folder import Folder
 from semascope.core.saes.config import SAEConfig
 from semascope.core.saes.formats.architectures import architecture_name
-from semascope.core.saes.formats.gemma_scope_2_layers import FILE, describe_layers
+from semascope.core.saes.formats.gemma_scope_2_layers import FILE, architecture_problems, describe_layers
 from semascope.core.saes.formats.layout import Family, Layout, Stored, check_widths, measure, stored_dtype
 from semascope.core.saes.formats.multi import numbered
 from semascope.core.saes.formats.torch_weights import last_match
@@ -71,6 +71,8 @@ def describe(folder: Folder) -> Layout:
     path = folder.path.as_posix()
     named = re.search(r"/(resid_post|attn_out|mlp_out|transcoder)(?:_all)?/layer_(\d{1,3})_[^/]*$", path)
     kind = config.text("type") or ("transcoder" if named and named[1] == "transcoder" else "sae")
+    if kind == "sae" and config.text("hf_hook_point_out") not in ("", config.text("hf_hook_point_in")):
+        kind = "transcoder"  # what it reads and what it gives are two things, whatever it is called
     if kind not in ("sae", "transcoder"):
         raise UserError(f"This is a Gemma Scope 2 dictionary of the type “{kind[:40]}”, which is not read yet.")
     transcoder, skip = kind == "transcoder", _SKIP.name in header
@@ -79,7 +81,7 @@ def describe(folder: Folder) -> Layout:
     check_widths(lengths, WEIGHTS, may_differ=transcoder)
     model = _said(config.text("model_name")) or _model(path)
     read, given = _places(config, named, model)
-    problems = place_problems(read, given)
+    problems = [*place_problems(read, given), *architecture_problems(config)]
     if config.whole("width") not in (None, lengths["m"]):
         problems.append(f"{CONFIG} says width is {config.whole('width')}, but the tensors have {lengths['m']}.")
     if skip and not transcoder:

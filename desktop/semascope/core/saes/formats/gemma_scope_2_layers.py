@@ -104,11 +104,21 @@ def describe_layers(folder: Folder, config: Fields, files: Mapping[int, str], mo
         dtype=FLOATS[info(folder, table["W_dec.0"]).dtype],
         metadata=config.content,
         notes=tuple(notes),
-        problems=tuple(problems),
+        problems=(*problems, *architecture_problems(config)),
     )
     return Layout(
         sae, folder.file(files[0]), files_of(folder, table, config.source), table, arrange_decoders, views=True
     )
+
+
+def architecture_problems(config: Fields) -> list[str]:
+    """What is wrong with the architecture that the settings name: every dictionary of the release is a JumpReLU."""
+    said = config.text("architecture")
+    if said.replace("_", "").lower() in ("", "jumprelu"):
+        return []
+    return [
+        f"{config.source} names the architecture “{said[:40]}”; it is read as a JumpReLU, as all of Gemma Scope 2 are."
+    ]
 
 
 def _type(path: str) -> str:

@@ -15,6 +15,7 @@ from semascope.core.foreign.folder import Folder
 from semascope.core.models.hookpoint import HookPoint
 from semascope.core.saes.config import SAEConfig
 from semascope.core.saes.formats.layout import Family, Layout, Stored, Table, measure, stored_dtype
+from semascope.core.saes.formats.openmoss import above_checkpoints
 from semascope.core.saes.formats.torch_weights import Found, files_with, last_match, one_of, prefixed, turned_by_shape
 from semascope.core.saes.hooks import Place, place_problems
 
@@ -47,6 +48,8 @@ def _family(name: str, title: str, release: _Release, releases: tuple[str, ...])
     wanted = [stored.name for stored in release.table.values()]
 
     def files(folder: Folder) -> list[Found]:
+        if folder.chosen is None and above_checkpoints(folder):  # Llama Scope's, whose settings are there
+            return []
         return [
             file
             for file in files_with(folder, wanted)

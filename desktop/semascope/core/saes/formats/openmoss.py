@@ -53,6 +53,13 @@ class Scales(NamedTuple):
     problems: tuple[str, ...] = ()
 
 
+def above_checkpoints(folder: Folder) -> bool:
+    """Whether the folder above has the settings of what lies in this one, its checkpoints."""
+    return folder.path.name == "checkpoints" and any(
+        (folder.path.parent / name).is_file() for name in ("hyperparams.json", "config.json")
+    )
+
+
 def home(folder: Folder, config: str) -> Folder:
     """The folder with the settings: this one, or the one above a folder of checkpoints that a file was chosen in."""
     if folder.chosen is not None and folder.path.name == "checkpoints" and config not in folder.names:
