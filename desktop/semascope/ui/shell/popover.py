@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QPoint, Qt, QTimer
 from PySide6.QtWidgets import QFormLayout, QFrame, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 from semascope.ui.theme import theme
@@ -56,22 +56,24 @@ class Popover(QFrame):
         heading.setFont(font)
         self.column.addWidget(heading)
 
-    def add_facts(self, facts: Facts) -> None:
+    def add_facts(self, facts: Facts) -> QFormLayout:
         """Two columns: what, and its value, which can be selected and copied."""
-        self.column.addLayout(self.form(facts))
-
-    @staticmethod
-    def form(facts: Facts) -> QFormLayout:
-        """The two columns by themselves."""
         form = QFormLayout()
+        self.column.addLayout(form)
         form.setHorizontalSpacing(theme().spacing(4))
         form.setVerticalSpacing(theme().spacing(1))
+        self.extend(form, facts)
+        return form
+
+    def extend(self, form: QFormLayout, facts: Facts) -> None:
+        """More facts at the end of the two columns."""
         for name, value in facts:
             shown = plain_label(value)
             shown.setWordWrap(True)
             shown.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
             form.addRow(plain_label(name, tone="quiet"), shown)
-        return form
+        if self.isVisible():
+            QTimer.singleShot(0, self, self.fit)  # once what is new is shown, and counts
 
     def add_sentence(self, sentence: str, tone: str = "quiet") -> None:
         """A paragraph."""
@@ -99,7 +101,11 @@ class Popover(QFrame):
         screen = self._under.screen().availableGeometry()
         width = min(self._width, screen.width() - 2 * gap)
         foot = self._foot.heightForWidth(width - 2)
-        wanted = max(self.column.heightForWidth(width - 2), self.column.minimumSize().height()) + foot + 2
+        self.column.invalidate()
+        across = (
+            width - 2 - self._area.verticalScrollBar().sizeHint().width()
+        )  # as if it scrolled: then it never has to
+        wanted = max(self.column.heightForWidth(across), self.column.minimumSize().height()) + foot + 4
         height = min(wanted, max(200, screen.bottom() - below.y() - gap))
         left = max(screen.left() + gap, min(below.x(), screen.right() - width - gap))
         self.setGeometry(left, below.y(), width, height)

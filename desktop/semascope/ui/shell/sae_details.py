@@ -51,9 +51,7 @@ class SAEDetails(Popover):
         for sentence in info.notes:
             self.add_sentence(sentence)
         self.column.addWidget(plain_label("What was understood", tone="quiet", size="small"))
-        self._facts = QVBoxLayout()
-        self.column.addLayout(self._facts)
-        self.add_facts(understood(info))
+        self._facts = self.add_facts(understood(info))
         self.add_actions(self._what_can_be_done())
         workspace.bridge.read(lambda: identify(info.path), self._add_what_files_say, lambda _: None)
 
@@ -136,10 +134,7 @@ class SAEDetails(Popover):
     def _add_what_files_say(self, found: Identified | UserError) -> None:
         """Once the files were looked at again: what the engine's summary does not carry."""
         if isinstance(found, Identified) and (facts := list(_said(found.details))):
-            form = Popover.form(facts)
-            self._facts.addLayout(form)
-            if self.isVisible():
-                self.fit()
+            self.extend(self._facts, facts)
 
 
 def sae_details(workspace: Workspace, commands: Commands) -> Popover:
