@@ -19,7 +19,7 @@ from semascope.core.saes import open_sae
 from semascope.core.saes.config import SAEConfig
 from semascope.core.saes.formats.detect import describe
 from semascope.core.saes.sae import SAE
-from tests.core.saes.golden import GOLDEN
+from tests.core.saes.made import source
 
 WEIGHTS = (".safetensors", ".npz", ".pt", ".pth", ".bin")
 SETTINGS = (".json", ".yaml", ".yml")
@@ -28,7 +28,7 @@ SETTINGS = (".json", ".yaml", ".yml")
 def copied(name: str, place: Path) -> Path:
     """A fixture's files below `place`, under the names of its folders, which may say what its files don't."""
     folder = place / name
-    shutil.copytree(GOLDEN / name, folder, ignore=shutil.ignore_patterns("golden_*"))
+    shutil.copytree(source(name), folder, ignore=shutil.ignore_patterns("golden_*"))
     return folder
 
 

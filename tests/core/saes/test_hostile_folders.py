@@ -17,7 +17,8 @@ from semascope.core.errors import UserError
 from semascope.core.identify import identify
 from semascope.core.saes import open_sae, opening
 from tests.core.saes.damage import WEIGHTS, below, check, copied, files, load, save
-from tests.core.saes.golden import GOLDEN, folders
+from tests.core.saes.golden import GOLDEN
+from tests.core.saes.made import everything
 
 Spoil = Callable[[Path], None]
 
@@ -127,7 +128,7 @@ SETTINGS_FILES: dict[str, Spoil] = {
 }
 
 
-@pytest.mark.parametrize("name", folders())
+@pytest.mark.parametrize("name", everything())
 def test_weights_that_are_none(name: str, tmp_path: Path) -> None:
     for number, (what, spoil) in enumerate(WEIGHT_FILES.items()):
         folder = copied(name, tmp_path / str(number))
@@ -138,7 +139,7 @@ def test_weights_that_are_none(name: str, tmp_path: Path) -> None:
         assert found.problems or what in ("NaN", "infinity"), what
 
 
-@pytest.mark.parametrize("name", folders())
+@pytest.mark.parametrize("name", everything())
 def test_one_file_that_is_none(name: str, tmp_path: Path) -> None:
     """Of a folder with several; some can be done without."""
     for number, path in enumerate(files(copied(name, tmp_path / "whole"))):
@@ -149,7 +150,7 @@ def test_one_file_that_is_none(name: str, tmp_path: Path) -> None:
             check(folder)
 
 
-@pytest.mark.parametrize("name", folders())
+@pytest.mark.parametrize("name", everything())
 def test_chosen_files_and_what_lies_above(name: str, tmp_path: Path) -> None:
     """Whatever a person may drop on the window: the folder, a file of it, any folder above."""
     folder = copied(name, tmp_path)
@@ -162,7 +163,7 @@ def test_chosen_files_and_what_lies_above(name: str, tmp_path: Path) -> None:
         check(above)
 
 
-@pytest.mark.parametrize("name", folders())
+@pytest.mark.parametrize("name", everything())
 def test_names_with_markup(name: str, tmp_path: Path) -> None:
     """Folders called anything a file system allows; the SAE is the same."""
     strange = ("<b>bold</b><img src=x>", "two\nlines\t\x1b[31m", "\u202egpj.eas\u2066", "%s{0}$HOME", "ü" * 100, "...")
@@ -170,7 +171,7 @@ def test_names_with_markup(name: str, tmp_path: Path) -> None:
         assert check(copied(name, tmp_path / part))
 
 
-@pytest.mark.parametrize("name", folders())
+@pytest.mark.parametrize("name", everything())
 def test_more_files_than_belong_there(name: str, tmp_path: Path) -> None:
     """Others lie beside it whose names look like its own, of every sort."""
     folder = copied(name, tmp_path)
@@ -191,7 +192,7 @@ def test_more_files_than_belong_there(name: str, tmp_path: Path) -> None:
     check(folder / os.fsdecode(b"\xff\xfe.pt"))
 
 
-@pytest.mark.parametrize("name", folders())
+@pytest.mark.parametrize("name", everything())
 @pytest.mark.parametrize("rest", [0, 200])
 def test_files_that_shrink_while_they_are_read(
     name: str, rest: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -225,7 +226,7 @@ def nobody() -> Iterator[Path]:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="permissions are others there")
-@pytest.mark.parametrize("name", folders())
+@pytest.mark.parametrize("name", everything())
 def test_without_permission(name: str) -> None:
     check(GOLDEN / "sae_lens/gated")  # which imports what is needed, while that may be read
     mine = os.geteuid()
