@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import resource
 import subprocess
 import sys
@@ -112,6 +113,15 @@ def test_progress_is_told_as_a_person_would() -> None:
 def test_what_json_lacks_becomes_null(capsys: pytest.CaptureFixture[str]) -> None:
     print_json({"a": float("nan"), "b": [float("inf"), 1.5], 3: ("ü",)})
     assert capsys.readouterr().out == '{"a": null, "b": [null, 1.5], "3": ["ü"]}\n'
+
+
+def test_json_moves_no_cursor_and_says_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    names = ["esc\x1b[31m", "rtl\u202egnp", "bad\udc80", "c1\x9b", "日本 é"]
+    print_json(names)
+    out = capsys.readouterr().out
+    assert out.rstrip("\n").isprintable()
+    assert "日本 é" in out
+    assert json.loads(out) == names
 
 
 def test_tokens_in_lists_cannot_move_the_cursor() -> None:

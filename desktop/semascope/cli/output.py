@@ -18,9 +18,10 @@ _EVERY_TTY, _EVERY_LOG = 0.1, 15.0  # seconds between two progress lines
 
 
 def print_json(document: Any) -> None:
-    """The document on stdout; numbers that JSON lacks become null."""
+    """The document on stdout; numbers that JSON lacks become null, characters that a terminal obeys are escaped."""
     unicode = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
-    print(json.dumps(_plain(document), ensure_ascii=not unicode, allow_nan=False))
+    text = json.dumps(_plain(document), ensure_ascii=not unicode, allow_nan=False)
+    print("".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text))
 
 
 def print_table(rows: Iterable[Sequence[object]], align: str) -> None:

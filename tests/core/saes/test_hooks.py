@@ -84,6 +84,7 @@ def test_module_paths_with_a_side(name: str, model: str, expected: str | None) -
 def test_module_paths_without_one(name: str, side: str, expected: str | None) -> None:
     place = from_module(name, side)
     assert (str(place.hook) if place.hook else None) == expected
+    assert place.hook or f"“{name}”" in place.problem
 
 
 @pytest.mark.parametrize(

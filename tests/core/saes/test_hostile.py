@@ -8,6 +8,7 @@ import os
 import pickle
 import shutil
 import struct
+import sys
 import tempfile
 import tracemalloc
 import zipfile
@@ -100,6 +101,7 @@ SPOILS: dict[str, Spoil] = {
         "sae_weights.safetensors", struct.pack("<Q", 60000) + b'{"a":' * 10000 + b"1" + b"}" * 9999
     ),
     "a truncated file": truncated,
+    "a file that goes on": lambda f: weights(f).write_bytes(weights(f).read_bytes() + b"more") and None,
     "an empty file": content("sae_weights.safetensors", b""),
     "a link out of the folder": outside,
     "a pipe": fifo,
@@ -139,6 +141,14 @@ def test_saelens(what: str, tmp_path: Path) -> None:
     assert len(refused.value.sentence) < 300
     found = identify(folder)
     assert found.problems or what in ("NaN weights", "infinite weights", "NaN thresholds")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere all names are text")
+def test_a_path_that_is_no_text(tmp_path: Path) -> None:
+    folder = tmp_path / "bad\udc80"
+    shutil.copytree(SAELENS, folder)
+    with pytest.raises(UserError, match="bytes that are no text"):
+        open_sae(folder, device="cpu")
 
 
 def npz(folder: Path, **arrays: np.ndarray) -> None:

@@ -101,6 +101,8 @@ def _checked(header: Any, size: int) -> dict[str, TensorInfo]:
         at = end
     if at > size:
         raise _Lie("it is truncated")
+    if at < size:
+        raise _Lie("it is longer than its header says")
     return found
 
 

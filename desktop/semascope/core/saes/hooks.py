@@ -169,7 +169,8 @@ def _site_of_module(module: str, side: str, post_norms: bool) -> str:
 
 def from_module(name: str, side: str, model_name: str = "") -> Place:
     """The hook point on one side of a module whose path carries none, such as "layers.15" or "h.3.mlp"."""
-    return from_module_side(f"{name}.{side}", model_name)
+    place = from_module_side(f"{name}.{side}", model_name)
+    return place if place.hook else _unknown(name)
 
 
 def is_gemma(model_name: str) -> bool:

@@ -80,8 +80,17 @@ def _read(path: Path, names: Iterable[str], layout: Layout) -> dict[str, Tensor]
 
 
 def _read_safetensors(path: Path, names: Iterable[str]) -> dict[str, Tensor]:
+    if not _is_text(path):  # which its library can't open
+        raise UserError(f"The path of {path.name!a} holds bytes that are no text.", "Rename the file and its folders.")
     with safe_open(path, framework="pt", device="cpu") as file:
         return {name: file.get_tensor(name) for name in names}
+
+
+def _is_text(path: Path) -> bool:
+    try:
+        return bool(str(path).encode())
+    except UnicodeEncodeError:
+        return False
 
 
 def _read_npz(path: Path, names: Iterable[str]) -> dict[str, Tensor]:
