@@ -28,7 +28,7 @@ class Tokens:
     Attributes:
         ids: Token ids.
         strings: One string a token; those of the tokens that are not special, joined, are the text.
-        special: Whether each token is a special one (BOS, end of turn, padding …).
+        special: Whether each token is a special one (BOS, end of turn, padding …), or is treated as one (`core.masking`).
     """
 
     ids: tuple[int, ...]
