@@ -46,6 +46,7 @@ def main() -> None:
         prompt=told["prompts"][0],
         steer=SteerSettings(**told["steer"]),
         selected=int(told["selected"]),
+        sort=("label", False),  # the features that somebody named, before thousands that nobody did
     )
     file = demo / "demo.semascope"
     file.unlink(missing_ok=True)
