@@ -37,6 +37,7 @@ _FEWEST = 256
 _STEP, _STEPS = 2 ** (1 / 3), 4  # the search for a scale: so many steps to either side, then three times finer
 
 _LEAST_FACTOR, _HALVINGS = 1e-3, 10  # of thresholds; so many halvings leave 1 %
+_HOPELESS = -2.0  # explained variance that no scale nearby makes good; half the right scale is better than this
 _SAME_SCALE = 0.02  # a factor nearer to 1 than this changes nothing worth telling
 
 
@@ -190,8 +191,7 @@ class _SelfCheck:
         tried = yield from self._try_all(ways, sample, _TRIED)
         if self._stated.l0 and any(each.change.threshold for each in tried):
             tried.append((yield from self._threshold_by_l0(places, self._stated.l0, sample)))
-        # Where nothing is explained at all there is nothing to be found.
-        scaled = [each for each in tried if each.change.scale and each.found.explained > 0]
+        scaled = [each for each in tried if each.change.scale and each.found.explained > _HOPELESS]
         if scaled:
             best = max(scaled, key=lambda each: each.found.explained)
             refined = yield from self._best_scale(best, sample)
