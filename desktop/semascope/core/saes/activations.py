@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
+from semascope.core.errors import UserError
 from semascope.core.saes.config import SAEConfig
 
 _BLOCK = 1 << 18
@@ -170,8 +171,7 @@ def make_activation(config: SAEConfig, parameters: Mapping[str, Tensor]) -> Acti
         case "tanh_relu":
             return TanhReLU()
         case "jumprelu":
-            threshold = parameters["threshold"].expand(config.d_sae)  # some files hold one for all features
-            return JumpReLU(threshold * config.threshold_factor)
+            return JumpReLU(_thresholds(parameters["threshold"], config.d_sae) * config.threshold_factor)
         case "gated":
             return Gated(parameters["b_gate"], parameters["r_mag"], parameters["b_mag"])
         case "temporal" if config.k is None:
@@ -182,3 +182,16 @@ def make_activation(config: SAEConfig, parameters: Mapping[str, Tensor]) -> Acti
     if top is None or config.k is None:
         raise ValueError(f"no activation function {config.activation!r} with k={config.k}")
     return top(config.k)
+
+
+def _thresholds(stored: Tensor, features: int) -> Tensor:
+    """One threshold for each feature; some files hold one for all.
+
+    Raises:
+        UserError: There is another number of them.
+    """
+    if stored.numel() not in (1, features):
+        raise UserError(
+            f"There are {stored.numel()} thresholds for {features} features.", "Copy the whole folder again."
+        )
+    return stored.flatten().expand(features)

@@ -21,7 +21,7 @@ from semascope.core.foreign.headers import FLOATS
 from semascope.core.models.hookpoint import Hooks
 from semascope.core.saes.config import SAEConfig
 from semascope.core.saes.formats.architectures import architecture_name
-from semascope.core.saes.formats.layout import Family, Layout, Stored, Table, check_k, measure, natural
+from semascope.core.saes.formats.layout import Family, Layout, Stored, Table, check_k, check_widths, measure, natural
 from semascope.core.saes.formats.multi import (
     files_of,
     info,
@@ -140,6 +140,7 @@ def _table(folder: Folder, file: str, mark: str = "", place: str = "") -> Table:
 def _single(folder: Folder, config: Fields, layer: int, file: str) -> Layout:
     table = _table(folder, file)
     lengths = measure(folder.header(file), table, file)
+    _check_skip(lengths, file)
     activation, k = _activation(folder, config, file, lengths["m"], jumps="threshold" in table)
     sae = _config(folder, config, activation, table, lengths, [layer], "transcoder", k)
     return Layout(sae, folder.file(file), files_of(folder, table, CONFIG), table)
@@ -150,6 +151,7 @@ def _set(folder: Folder, config: Fields, layers: Mapping[int, str]) -> Layout:
     for at, file in enumerate(layers.values()):
         table |= _table(folder, file, f".{at}", f".{at}")
     lengths = measure_files(folder, table)
+    _check_skip(lengths, layers[min(layers)])
     jumping = sum(name.startswith("threshold") for name in table)
     if 0 < jumping < len(layers) or 0 < sum(name.startswith("W_skip") for name in table) < len(layers):
         raise UserError(
@@ -161,6 +163,11 @@ def _set(folder: Folder, config: Fields, layers: Mapping[int, str]) -> Layout:
     sae = _config(folder, config, activation, table, lengths, list(layers), "transcoder_set", k)
     first = folder.file(layers[min(layers)])
     return Layout(sae, first, files_of(folder, table, CONFIG), table)
+
+
+def _check_skip(lengths: Mapping[str, int], file: str) -> None:
+    """See that a skip connection, the only one that names the width of its output, gives what the decoder does."""
+    check_widths({"d_out": lengths["d_in"], **lengths}, file, may_differ=False)
 
 
 def _cross_layer(folder: Folder, config: Fields) -> Layout:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
+from semascope.core.errors import from_os_error
 from semascope.core.foreign.folder import TORCH_FILES, Folder
 from semascope.core.foreign.headers import DTYPES, broken
 
@@ -33,5 +34,7 @@ def _stored(path: Path, name: str, dtype: str) -> float:
                 return float(tensors.get_tensor(name))
         with safe_open(path, framework="numpy") as tensors:
             return float(tensors.get_tensor(name).reshape(()))
+    except OSError as error:
+        raise from_os_error(error, f"read {path}") from error
     except (SafetensorError, ValueError, OverflowError) as error:
         raise broken(path, "it is damaged or truncated") from error

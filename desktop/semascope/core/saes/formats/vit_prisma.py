@@ -80,6 +80,8 @@ def describe(folder: Folder) -> Layout:
     transcoder = said_flag(settings, "is_transcoder") is True or f"{prefix}b_dec_out" in tensors
     skip = transcoder and f"{prefix}{_SKIP.name}" in tensors
     activation = _activation(settings, f"{prefix}b_gate" in tensors)
+    if transcoder and activation == "gated":
+        raise UserError(f"{CONFIG} describes a gated transcoder, which is not read.", "Open another of the release.")
     table = prefixed({**(_TRANSCODER if transcoder else _GATED if activation == "gated" else _TABLE),
                       **({"W_skip": _SKIP} if skip else {})}, prefix)  # fmt: skip
     table = turned_by_shape(table, tensors)
