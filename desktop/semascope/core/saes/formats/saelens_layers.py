@@ -7,7 +7,7 @@ names that `LayeredSAE` takes: W_enc.3, b_enc.3, threshold.3, W_dec.3.5 (from en
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from semascope.core.errors import UserError
 from semascope.core.foreign.fields import Fields
@@ -31,8 +31,9 @@ ARCHITECTURES = {
 }
 """From the name of an architecture to its activation, what it is used in, and whether there are skip connections."""
 
+_NUMBER = "0|[1-9][0-9]{0,3}"  # which has one way to be written
 _NAME = re.compile(
-    r"(W_enc|b_enc|threshold|selection_weight|b_dec|W_skip)\.(\d{1,4})|W_dec\.(\d{1,4})\.(\d{1,4})|centre"
+    rf"(W_enc|b_enc|threshold|selection_weight|b_dec|W_skip)\.({_NUMBER})|W_dec\.({_NUMBER})\.({_NUMBER})|centre"
 )
 
 
@@ -72,7 +73,7 @@ def describe_layers(folder: Folder, config: Fields, about: Fields, weights: str,
 def _table(header: Mapping[str, TensorInfo], weights: str) -> dict[str, Stored]:
     """Where each tensor is; an encoder of all places has their widths in one axis."""
     table: dict[str, Stored] = {}
-    narrow = {int(name[6:]): info.shape[0] for name, info in header.items() if name.startswith("b_dec.") and info.shape}
+    narrow = [info.shape[0] for name, info in header.items() if name.startswith("b_dec.") and info.shape]
     for name in header:
         match = _NAME.fullmatch(name)
         if match is None:
@@ -91,9 +92,9 @@ def _table(header: Mapping[str, TensorInfo], weights: str) -> dict[str, Stored]:
     return table
 
 
-def _width(info: TensorInfo, narrow: Mapping[int, int]) -> str:
+def _width(info: TensorInfo, narrow: Sequence[int]) -> str:
     """The first axis of an encoder: of all places where it reads all places, each as wide as what is written there."""
-    return _ALL if len(narrow) > 1 and info.shape[:1] == (sum(narrow.values()),) else "d_in"
+    return _ALL if len(narrow) > 1 and info.shape[:1] == (sum(narrow),) else "d_in"
 
 
 def _check(
