@@ -164,7 +164,17 @@ class GroupMax(Activation):
 
 
 def make_activation(config: SAEConfig, parameters: Mapping[str, Tensor]) -> Activation:
-    """The activation function that `config` names, with its own tensors (threshold; b_gate, r_mag, b_mag)."""
+    """The activation function that `config` names, with its own tensors (threshold; b_gate, r_mag, b_mag).
+
+    Raises:
+        UserError: One of them is missing, or there is another number of thresholds.
+    """
+    needed = {"jumprelu": ("threshold",), "gated": ("b_gate", "r_mag", "b_mag")}.get(config.activation, ())
+    if missing := [name for name in needed if name not in parameters]:
+        raise UserError(
+            f"Its activation function, {config.activation}, needs the tensor {missing[0]}, which is not there.",
+            "Copy the whole folder again.",
+        )
     match config.activation:
         case "relu" | "matching_pursuit":  # each step of a pursuit is a ReLU
             return ReLU()

@@ -55,7 +55,8 @@ def describe(folder: Folder) -> Layout:
     names = config.text("hook_point_in"), config.text("hook_point_out") or config.text("hook_point_in")
     read, given = (from_transformer_lens(name, model) for name in names)
     transcoder = names[0] != names[1]
-    check_widths(lengths, file, may_differ=transcoder)
+    subtracts = config.flag("apply_decoder_bias_to_pre_encoder", True) and "b_dec" in table
+    check_widths(lengths, file, may_differ=transcoder and not subtracts)
     norms = config.section("dataset_average_activation_norm")
     mode = config.text("norm_activation", "token-wise")
     scale = scales(mode, lengths["d_in"], [_norm(norms, side) for side in ("in", "out")], transcoder=transcoder)
@@ -74,7 +75,7 @@ def describe(folder: Folder) -> Layout:
         prepend_bos=True,
         k=check_k(config.whole("top_k"), lengths["m"], CONFIG) if function == "topk" else None,
         normalize=scale.normalize,
-        apply_b_dec_to_input=config.flag("apply_decoder_bias_to_pre_encoder", True) and "b_dec" in table,
+        apply_b_dec_to_input=subtracts,
         dtype=stored_dtype(header, table),
         metadata={**config.content, "saelens_factor": scale.read},
         notes=(*scale.notes, *_notes(scale.read, by_norms, function, threshold)),

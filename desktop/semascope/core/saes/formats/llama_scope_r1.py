@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from semascope.core.errors import UserError
 from semascope.core.foreign.fields import Fields
 from semascope.core.foreign.folder import Folder
 from semascope.core.foreign.headers import TensorInfo
@@ -70,6 +71,8 @@ def describe(folder: Folder) -> Layout:
     header = place.header(file)
     threshold = _threshold(header)
     function, said = ("jumprelu", "jumprelu") if threshold else activation(config)
+    if function == "jumprelu" and not threshold:
+        raise UserError(f"{file} has no tensor {_THRESHOLD}, which its activation function needs.", "Copy it again.")
     before = prefix(place, file)
     table = {
         "W_enc": Stored(f"{before}encoder.weight", ("m", "d_in")),
@@ -83,7 +86,8 @@ def describe(folder: Folder) -> Layout:
     names = config.text("hook_point_in"), config.text("hook_point_out") or config.text("hook_point_in")
     read, given = (from_transformer_lens(name, model) for name in names)
     transcoder = names[0] != names[1]
-    check_widths(lengths, file, may_differ=transcoder)
+    subtracts = config.flag("apply_decoder_bias_to_pre_encoder", False) and "b_dec" in table
+    check_widths(lengths, file, may_differ=transcoder and not subtracts)
     norms = [mean_norm(place, file, config, name, side) for name, side in zip(names, ("in", "out"), strict=True)]
     mode = config.text("norm_activation", "dataset-wise")
     scale = scales(mode, lengths["d_in"], norms, transcoder=transcoder)
@@ -104,7 +108,7 @@ def describe(folder: Folder) -> Layout:
         k=check_k(config.whole("top_k"), lengths["m"], CONFIG) if function == "topk" else None,
         normalize=scale.normalize,
         scale=1.0 if listed is None else _WIDTH**0.5 / listed,
-        apply_b_dec_to_input=config.flag("apply_decoder_bias_to_pre_encoder", False) and "b_dec" in table,
+        apply_b_dec_to_input=subtracts,
         dtype=stored_dtype(header, table),
         metadata=config.content,
         notes=(*scale.notes, *_notes(said, by_norms, listed)),
