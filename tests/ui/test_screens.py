@@ -6,6 +6,7 @@ theme's. Without the demo's dictionary (it is made late) the small one of the te
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -72,11 +73,10 @@ def pin_some(workspace: Workspace) -> None:
 
 def settle(window: MainWindow, ready: object = lambda: True) -> None:
     """Wait until nothing is under way, for long enough that panels have asked for what they want."""
-    from PySide6.QtTest import QTest
-
     quiet = waited = 0
     while quiet < 500 and waited < SLOW:
-        QTest.qWait(50)
+        QApplication.processEvents()
+        time.sleep(0.05)  # QTest.qWait would keep the interpreter to itself, and the engine still has torch to import
         waited += 50
         quiet = quiet + 50 if not window.workspace.bridge.pending and ready() else 0  # type: ignore[operator]
     assert waited < SLOW, "it never settled"
