@@ -143,4 +143,4 @@ def _judged(basis: Basis, first: Tried, better: Tried | None, tried: int) -> Ite
 
 
 def _share(explained: float) -> str:
-    return f"{explained:.2f}" if explained > -10 else f"{explained:,.0f}"
+    return (f"{explained:.2f}" if explained > -10 else f"{explained:,.0f}").replace("-", "−")

@@ -65,7 +65,7 @@ def share(value: float) -> str:
     """A share as people write it: "0.83"; "–" where there is no number."""
     if not math.isfinite(value):
         return "–"
-    return f"{value:.2f}" if value > -9.995 else f"{value:,.0f}"
+    return (f"{value:.2f}" if value > -9.995 else f"{value:,.0f}").replace("-", "−")
 
 
 def percent(value: float) -> str:
