@@ -47,7 +47,7 @@ class CheckBar(QFrame):
         across.addWidget(self.words, 1)
         for button in (self.use, self.details, self.hide_it):
             across.addWidget(button, 0, Qt.AlignmentFlag.AlignVCenter)
-        workspace.checking.changed.connect(lambda _: self._show())
+        workspace.checking.changed.connect(self._show)
         workspace.engine_changed.connect(self._show)
         self._show()
 

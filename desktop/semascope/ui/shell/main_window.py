@@ -112,11 +112,14 @@ class MainWindow(QMainWindow):
         workspace.told.connect(self.toast.say)
         workspace.opened.connect(self._opened)
         workspace.checking.automatic = True
-        workspace.corpus_found.connect(lambda path: self.acts.harvest((path,)))
+        workspace.corpus_found.connect(self._harvest_found)
         workspace.harvest_changed.connect(self._choose_page)
         workspace.engine_changed.connect(self._choose_page)
         workspace.session_changed.connect(self._retitle)
         self.welcome.recent_chosen.connect(lambda path: workspace.open_path(Path(path)))
+
+    def _harvest_found(self, path: Path) -> None:
+        self.acts.harvest((path,))
 
     def _opened(self, kind: str, path: Path) -> None:
         self.recent.add(path, kind)

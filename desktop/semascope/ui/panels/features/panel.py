@@ -169,7 +169,7 @@ class FeaturesPanel(QWidget):
         self.table.id_selected.connect(lambda row: presenter.select(row, self))
         self.table.id_opened.connect(self._open)
         self.table.customContextMenuRequested.connect(self._menu)
-        self.workspace.selection_changed.connect(lambda _: self._show_selection())
+        self.workspace.selection_changed.connect(self._show_selection)
         themes().changed.connect(self._choose_columns)
 
     # Showing
