@@ -422,15 +422,18 @@ class TestARealModel:
     """The demo's: it has attention sinks, and a dictionary that was learned from it."""
 
     @pytest.fixture(scope="class")
-    def model(self, demo_model_path: Path) -> LanguageModel:
+    @classmethod
+    def model(cls, demo_model_path: Path) -> LanguageModel:
         return open_model(demo_model_path, device="cpu", dtype="fp32")
 
     @pytest.fixture(scope="class")
-    def text(self) -> Path:
+    @classmethod
+    def text(cls) -> Path:
         return paths.demo_dir() / "corpus" / "sample.jsonl"
 
     @pytest.fixture(scope="class")
-    def own(self) -> SAE:
+    @classmethod
+    def own(cls) -> SAE:
         return open_sae(paths.demo_dir() / "sae", device="cpu")
 
     def test_as_it_is(self, model: LanguageModel, own: SAE, text: Path) -> None:
