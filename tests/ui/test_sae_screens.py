@@ -211,7 +211,7 @@ def test_a_map(window: MainWindow, qtbot: QtBot, size: tuple[int, int], tmp_path
     qtbot.waitUntil(sheet.go.isEnabled, timeout=20_000)
     shoot(window, f"map-{size[0]}")
     assert cut_off(sheet) == []
-    sheet.activation.setCurrentIndex(sheet.activation.findData("jumprelu"))
+    sheet.fields.activation.setCurrentIndex(sheet.fields.activation.findData("jumprelu"))
     sheet._show(CheckState("done", BAD))
     shoot(window, f"map-missing-{size[0]}")
     assert cut_off(sheet) == []

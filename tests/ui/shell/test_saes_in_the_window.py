@@ -215,19 +215,19 @@ def test_unknown_tensors_are_mapped_and_opened(window: MainWindow, qtbot: QtBot,
     shown = sheet(window, qtbot, MapSheet)
     assert isinstance(shown, MapSheet)
     qtbot.waitUntil(lambda: shown._draft is not None and shown.tensors.topLevelItemCount() == 4, timeout=SLOW)
-    encoder = shown.rows["W_enc"]
+    encoder = shown.fields.rows["W_enc"]
     encoder.tensor.setCurrentIndex(encoder.tensor.findText("enc.kernel", Qt.MatchFlag.MatchStartsWith))
-    decoder = shown.rows["W_dec"]
+    decoder = shown.fields.rows["W_dec"]
     decoder.tensor.setCurrentIndex(0)
     assert decoder.tensor.currentText() == "the encoder, turned round"
     decoder.tensor.setCurrentIndex(decoder.tensor.findText("dec.kernel", Qt.MatchFlag.MatchStartsWith))
     assert encoder.axes.currentText() == "d × m"
     assert not encoder.axes.isEnabled(), "the shape says it"
-    shown.activation.setCurrentIndex(shown.activation.findData("topk"))
+    shown.fields.activation.setCurrentIndex(shown.fields.activation.findData("topk"))
     assert "(k)" in shown.verdict.text()
     assert not shown.go.isEnabled()
-    shown.k.setValue(4)
-    assert shown.hook.text == "resid_post.7"
+    shown.fields.k.setValue(4)
+    assert shown.fields.hook.text == "resid_post.7"
     assert shown.go.isEnabled(), shown.verdict.text()
     shown.go.click()
     qtbot.waitUntil(lambda: window.workspace.sae_info is not None, timeout=SLOW)
@@ -252,7 +252,7 @@ def test_a_map_that_can_t_be_written_is_converted(
     assert isinstance(shown, MapSheet)
     qtbot.waitUntil(lambda: shown._draft is not None and shown.go.isEnabled(), timeout=SLOW)
     assert "can't be written" in shown.verdict.text()
-    shown.hook.show_text("resid_post.1")
+    shown.fields.hook.show_text("resid_post.1")
     shown.go.click()
     asked = sheet(window, qtbot, ConvertSheet)
     assert isinstance(asked, ConvertSheet)

@@ -13,44 +13,27 @@ from typing import Any
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
-    QCheckBox,
-    QComboBox,
     QFrame,
     QHBoxLayout,
-    QLineEdit,
     QScrollArea,
     QVBoxLayout,
     QWidget,
 )
 
 from semascope.core.errors import UserError
-from semascope.core.models.hookpoint import hooks_text
 from semascope.core.progress import Progress
-from semascope.core.saes.config import NORMALISATIONS, PROCESSINGS
-from semascope.core.saes.reading import Reading
-from semascope.core.saes.tensor_map import ACTIVATIONS, LAYER, ROLES, TOPS, TensorMap
+from semascope.core.saes.tensor_map import LAYER, TensorMap
 from semascope.jobs.conversions import CheckMapped, Mapped
 from semascope.jobs.records import Ticket
 from semascope.state.checking import CheckState, corpus_at_hand
 from semascope.state.workspace import Workspace
 from semascope.ui.shell.check_card import CheckCard
-from semascope.ui.shell.hook_field import HookField
-from semascope.ui.shell.map_draft import MapDraft, draw_up, for_one, write_map
-from semascope.ui.shell.reading_sheet import choices, parse_scale
+from semascope.ui.shell.map_draft import MapDraft, draw_up, write_map
+from semascope.ui.shell.map_form import MapForm
 from semascope.ui.shell.sheet import Sheet
 from semascope.ui.shell.tensor_list import TensorList
-from semascope.ui.shell.tensor_row import TensorRow
 from semascope.ui.theme import theme
-from semascope.ui.widgets.number_field import number_field
 from semascope.ui.widgets.plain_text import plain_label
-
-_GATES = ("b_gate", "r_mag", "b_mag")
-_BELONGS = {  # the parts that only some activations have
-    **dict.fromkeys(("threshold", "log_threshold"), frozenset({"jumprelu"})),
-    **dict.fromkeys(_GATES, frozenset({"gated"})),
-}
-_ORDER = ("W_enc", "b_enc", "threshold", "log_threshold", *_GATES, "W_dec", "b_dec", "b_pre", "W_skip")
-_TIED = {"W_enc": "the decoder, turned round", "W_dec": "the encoder, turned round"}
 
 
 class MapSheet(Sheet):
@@ -77,14 +60,15 @@ class MapSheet(Sheet):
         self._workspace, self._on_saved, self._on_convert = workspace, on_saved, on_convert
         self._draft: MapDraft | None = None
         self._ticket: Ticket | None = None
-        self._filling = True
         model = workspace.model_info
-        self._fields(model.layers if model else None)
+        self.fields = MapForm(model.layers if model else None)
         self.tensors = TensorList()
-        self.card = CheckCard(self._take_reading, self._preview)
+        self.card = CheckCard(self.fields.take, self._preview)
         self.card.use.setText("Put this in")
         self._where = plain_label(str(path), tone="quiet", size="small")
         self._where.setWordWrap(True)
+        self.fields.changed.connect(self._changed)
+        self.fields.file_changed.connect(self._show_tensors)
         self._lay_out()
         self.fit_to(1120, 780)
         self._content(False)
@@ -93,63 +77,10 @@ class MapSheet(Sheet):
 
     # --- what it is made of -------------------------------------------------------------------------------------
 
-    def _fields(self, layers: int | None) -> None:
-        """Every field, and what happens when one changes."""
-        self.file = QComboBox()
-        self.all_files = QCheckBox()
-        self.activation = choices([(words, name, "") for name, words in ACTIVATIONS.items()])
-        self.k = number_field(0, 1 << 30, prefix="k = ")
-        self.k.setSpecialValueText("k not said")
-        self.keep_negative = QCheckBox("Keep negative ones among the k")
-        self.rows = {role: TensorRow(role, _TIED.get(role, "none")) for role in _ORDER}
-        self.threshold = QLineEdit(placeholderText="or one number for all features")
-        self.subtract = QCheckBox("b_dec is subtracted before the encoder")
-        self.normalize = choices([(name.replace("_", " "), name, "") for name in NORMALISATIONS])
-        self.processing = choices([(name, name, words) for name, words in PROCESSINGS.items()])
-        self.scale = QLineEdit(placeholderText="1")
-        self.hook, self.hook_out = HookField("Not known yet", layers), HookField("Where it reads", layers)
-        self.model_name = QLineEdit(placeholderText="The model's name, for people")
-        for row in self.rows.values():
-            row.changed.connect(self._changed)
-        for combo in (self.activation, self.normalize, self.processing):
-            combo.currentIndexChanged.connect(self._changed)
-        for box in (self.keep_negative, self.subtract, self.all_files):
-            box.toggled.connect(self._changed)
-        for line in (self.threshold, self.scale, self.model_name):
-            line.textChanged.connect(self._changed)
-        for field in (self.hook, self.hook_out):
-            field.changed.connect(self._changed)
-        self.k.valueChanged.connect(self._changed)
-        self.file.currentIndexChanged.connect(self._other_file)
-
     def _lay_out(self) -> None:
         """The form at the left in a scroll area, what lies in the files and the preview at the right."""
-        self.row("File", self.file)
-        self.form.addRow("", self.all_files)
-        self.row("Activation", self.activation, self.k)
-        self.k.setAccessibleName("k: features kept for each token")
-        self.form.addRow("", self.keep_negative)
-        for role in _ORDER:
-            self.row(f"{role}", self.rows[role]).setToolTip(ROLES[role].words)
-            self.rows[role].tensor.setAccessibleName(f"{role}, {ROLES[role].words}")
-            if role == "threshold":
-                self.row("", self.threshold)
-                self.threshold.setAccessibleName("One threshold for all features")
-        self.form.addRow("", self.subtract)
-        self.row("Normalised", self.normalize)
-        self.row("Activations", self.processing)
-        self.row("Multiplied by", self.scale)
-        self.row("Reads at", self.hook)
-        self.row("Writes to", self.hook_out)
-        self.hook.set_names("Reads at")
-        self.hook_out.set_names("Writes to")
-        self.row("Model", self.model_name)
         whole = self.layout()
         assert isinstance(whole, QVBoxLayout)
-        whole.removeItem(self.form)
-        left = QWidget()
-        self.form.setContentsMargins(0, 0, theme().spacing(3), 0)
-        left.setLayout(self.form)
         self.tensors.setMinimumHeight(7 * theme().row)
         beside = QWidget()
         right = QVBoxLayout(beside)
@@ -159,7 +90,7 @@ class MapSheet(Sheet):
         right.addWidget(self.card)
         across = QHBoxLayout()
         across.setSpacing(theme().spacing(4))
-        self._areas = (_scrolled(left), _scrolled(beside))
+        self._areas = (_scrolled(self.fields), _scrolled(beside))
         for area in self._areas:
             across.addWidget(area, 1)
         whole.insertWidget(0, self._where)
@@ -175,124 +106,27 @@ class MapSheet(Sheet):
     def _drawn_up(self, draft: MapDraft) -> None:
         self._draft = draft
         self._content(True)
-        for name in draft.headers:
-            self.file.addItem(name, name)
-        plan = draft.plan
-        self.file.setCurrentIndex(max(0, self.file.findData(draft.file)))
-        alike = draft.alike(plan)
-        self.all_files.setVisible(LAYER in plan.weights)
-        self.all_files.setText(f"For all {len(alike)} files named {plan.weights}")
-        self.all_files.setChecked(LAYER in plan.weights)
-        self._offer()
-        self._fill(for_one(plan, draft.file))
         self.go.setText("Save the map and open it" if draft.writable else "Convert to SAELens…")
-        self.rows["W_enc"].setFocus()
+        self.fields.show_draft(draft)
+        self.fields.rows["W_enc"].setFocus()
 
-    def _offer(self) -> None:
-        """Offer the tensors of the file that is chosen."""
-        draft, file = self._draft, self.file.currentData()
-        if draft is None or file is None:
-            return
-        for role, row in self.rows.items():
-            candidates = draft.candidates(role, file)
-            row.offer(candidates, [draft.shape(stored, file) for stored in candidates])
-        self.tensors.show_header(draft.headers[file])
-
-    def _fill(self, plan: TensorMap) -> None:
-        """Show a map in the fields."""
-        self._filling = True
-        for role, row in self.rows.items():
-            row.choose(plan.tensors.get(role))
-        self.activation.setCurrentIndex(max(0, self.activation.findData(plan.activation)))
-        self.k.setValue(plan.k or 0)
-        self.keep_negative.setChecked(not plan.rectify)
-        self.subtract.setChecked(plan.subtract_b_dec)
-        self.hook.show_text(plan.hook)
-        self.hook_out.show_text(plan.hook_out)
-        self.model_name.setText(plan.model)
-        self._filling = False
-        self._changed()
-
-    def _other_file(self) -> None:
-        """Another file is looked at: the same parts, as far as it has them."""
-        if self._filling or self._draft is None:
-            return
-        chosen = {role: row.stored for role, row in self.rows.items()}
-        self._filling = True
-        self._offer()
-        for role, row in self.rows.items():
-            row.choose(chosen[role])
-        self._filling = False
-        self._changed()
-
-    def _take_reading(self, reading: Reading) -> None:
-        """Put what the preview recommends into the fields."""
-        if reading.hooks:
-            self.hook.show_text(hooks_text(reading.hooks))
-        if reading.processing:
-            self.processing.setCurrentIndex(self.processing.findData(reading.processing))
-        if reading.normalize:
-            self.normalize.setCurrentIndex(self.normalize.findData(reading.normalize))
-        if reading.scale is not None:
-            self.scale.setText(f"{reading.scale:.8g}")
+    def _show_tensors(self) -> None:
+        """Show what lies in the file that is looked at."""
+        if self._draft is not None:
+            self.tensors.show_header(self._draft.headers[self.fields.file.currentData()])
 
     # --- what it says -----------------------------------------------------------------------------------------------
 
-    def plan(self) -> TensorMap:
-        """The map as the fields say it, for the one file that is looked at.
-
-        Raises:
-            UserError: A field makes no sense.
-        """
-        activation = self.activation.currentData()
-        tensors = {
-            role: stored
-            for role, row in self.rows.items()
-            if activation in _BELONGS.get(role, {activation}) and (stored := row.stored) is not None
-        }
-        return TensorMap(
-            weights=self.file.currentData() or "",
-            tensors=tensors,
-            activation=activation,
-            k=self.k.value() or None if activation in TOPS else None,
-            rectify=not self.keep_negative.isChecked() or activation != "topk",
-            threshold=_number(self.threshold.text()) if activation == "jumprelu" else None,
-            tied=("W_enc" in tensors) != ("W_dec" in tensors),
-            subtract_b_dec=self.subtract.isChecked(),
-            normalize=self.normalize.currentData(),
-            processing=self.processing.currentData(),
-            scale=parse_scale(self.scale.text()) or 1.0,
-            hook=hooks_text(self.hook.hooks),
-            hook_out=hooks_text(self.hook_out.hooks),
-            model=self.model_name.text().strip(),
-        )
-
     def _changed(self) -> None:
-        if self._filling or self._draft is None:
+        if self._draft is None:
             return
-        activation = self.activation.currentData()
-        self.k.setVisible(activation in TOPS)
-        self.keep_negative.setVisible(activation == "topk")
-        for role, needs in _BELONGS.items():
-            self.form.setRowVisible(self.rows[role], activation in needs)
-        self.form.setRowVisible(self.threshold, activation == "jumprelu")
         self._cancel_preview()
         try:
-            plan = self.plan()
+            self.fields.show_axes(self._draft, self.fields.plan())
         except UserError as error:
             self.judge(str(error))
             return
-        file = plan.weights
-        for role, row in self.rows.items():
-            free = self._draft.open_axes(plan, role, file)
-            if not free and role in plan.tensors:
-                bare = replace(
-                    plan, tensors={r: s if r != role else s._replace(axes=()) for r, s in plan.tensors.items()}
-                )
-                row.show_axes(self._draft.axes(bare, role, file), free=False)
-            else:
-                row.show_axes(row.axes.currentData() or (), free=free)
-        self._judge(self.plan())
+        self._judge(self.fields.plan())
 
     def _judge(self, plan: TensorMap) -> None:
         draft = self._draft
@@ -316,7 +150,7 @@ class MapSheet(Sheet):
 
     def _preview(self) -> None:
         """Check the map on the open model, without writing anything."""
-        plan, draft, workspace = self.plan(), self._draft, self._workspace
+        plan, draft, workspace = self.fields.plan(), self._draft, self._workspace
         if draft is None:
             return
         mapped = Mapped(draft.folder, plan.weights, plan)
@@ -336,7 +170,7 @@ class MapSheet(Sheet):
     def _show(self, state: CheckState) -> None:
         if state.stage != "running":
             self._ticket = None
-        self.card.show_state(state, True, knows_place=bool(self.hook.text))
+        self.card.show_state(state, True, knows_place=bool(self.fields.hook.text))
         self.card.again.setText("Preview the self-check")
 
     def _cancel_preview(self) -> None:
@@ -347,7 +181,7 @@ class MapSheet(Sheet):
     # --- the end --------------------------------------------------------------------------------------------------------
 
     def accept(self) -> None:
-        draft, plan = self._draft, self.plan()
+        draft, plan = self._draft, self.fields.plan()
         if draft is None or draft.faults(plan, plan.weights):
             return
         if not draft.writable:
@@ -362,7 +196,7 @@ class MapSheet(Sheet):
     def _for_all(self, plan: TensorMap) -> TensorMap:
         """The map for every file named alike, where that is wanted: the layer comes from the name."""
         draft = self._draft
-        if draft is None or LAYER not in draft.plan.weights or not self.all_files.isChecked():
+        if draft is None or LAYER not in draft.plan.weights or not self.fields.all_files.isChecked():
             return plan
         pattern = replace(plan, weights=draft.plan.weights)
         layer = pattern.layer_of(plan.weights)
@@ -400,12 +234,3 @@ def _with_layer(hook: str, layer: int) -> str:
     """A hook point of that layer with {layer} in place of it."""
     site, _, number = hook.rpartition(".")
     return f"{site}.{LAYER}" if number == str(layer) else hook
-
-
-def _number(text: str) -> float | None:
-    if not text.strip():
-        return None
-    try:
-        return float(text.replace(",", "."))
-    except ValueError as error:
-        raise UserError(f"“{text.strip()[:40]}” is not a number.") from error

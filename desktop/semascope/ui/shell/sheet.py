@@ -45,19 +45,8 @@ class Sheet(QDialog):
         self.setMinimumWidth(round(520 * theme().scale))
 
     def row(self, words: str, *widgets: QWidget) -> QLabel:
-        """Add a labelled row; the label names the first widget for those who can't see it."""
-        label = plain_label(words)
-        label.setBuddy(widgets[0])
-        widgets[0].setAccessibleName(words)
-        if len(widgets) == 1:
-            self.form.addRow(label, widgets[0])
-        else:
-            across = QHBoxLayout()
-            across.setSpacing(theme().spacing(2))
-            for index, widget in enumerate(widgets):
-                across.addWidget(widget, 1 if index == 0 else 0)
-            self.form.addRow(label, across)
-        return label
+        """Add a labelled row."""
+        return labelled_row(self.form, words, *widgets)
 
     def fit_to(self, width: int, height: int) -> None:
         """Be so large (pixels at 100 %), but no larger than the window below."""
@@ -74,3 +63,19 @@ class Sheet(QDialog):
         self.verdict.setProperty("tone", "error" if problem and not unfinished else "quiet")
         self.verdict.style().polish(self.verdict)
         self.go.setEnabled(not problem and not unfinished)
+
+
+def labelled_row(form: QFormLayout, words: str, *widgets: QWidget) -> QLabel:
+    """Add a row to a form; the label names the first widget for those who can't see it."""
+    label = plain_label(words)
+    label.setBuddy(widgets[0])
+    widgets[0].setAccessibleName(words)
+    if len(widgets) == 1:
+        form.addRow(label, widgets[0])
+    else:
+        across = QHBoxLayout()
+        across.setSpacing(theme().spacing(2))
+        for index, widget in enumerate(widgets):
+            across.addWidget(widget, 1 if index == 0 else 0)
+        form.addRow(label, across)
+    return label
