@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 from semascope.core.errors import UserError
+from semascope.core.models import device
 from semascope.core.models.hookpoint import HookPoint
 from semascope.core.saes.checked import Check
 from semascope.core.saes.kept import KeptReading
 from semascope.core.saes.reading import Reading
 from semascope.core.steering.edits import Edit
-from semascope.jobs import open_saes
 from semascope.jobs.engine import Engine
 from semascope.jobs.infos import SAEInfo
 from semascope.jobs.requests import (
@@ -249,7 +249,7 @@ def test_one_that_would_not_fit_in_memory_is_refused_before_it_is_loaded(
 ) -> None:
     small = engine.handle(OpenSAE(paths["small"]))
     needed = 256 * 576 * 2 * 4
-    monkeypatch.setattr(open_saes, "free_bytes", lambda kind: needed // 2)
+    monkeypatch.setattr(device, "free_bytes", lambda kind: needed // 2)
     loaded: list[object] = []
     monkeypatch.setattr("semascope.core.saes.opening.open_sae", lambda *_, **__: loaded.append(1))
     with pytest.raises(UserError, match=r"256 features needs 0\.0 GB of memory; 0\.0 GB are free") as refused:
@@ -257,9 +257,9 @@ def test_one_that_would_not_fit_in_memory_is_refused_before_it_is_loaded(
     assert "bfloat16" in refused.value.hint
     assert (engine.handle(Describe()).saes, loaded) == ((small,), [])
     monkeypatch.undo()
-    monkeypatch.setattr(open_saes, "free_bytes", lambda kind: 3 * needed // 4)
+    monkeypatch.setattr(device, "free_bytes", lambda kind: 3 * needed // 4)
     assert engine.handle(OpenSAE(paths["early"], dtype="bf16", mapped=False)).computes_in == "bfloat16"
-    monkeypatch.setattr(open_saes, "free_bytes", lambda kind: 0)
+    monkeypatch.setattr(device, "free_bytes", lambda kind: 0)
     assert engine.handle(OpenSAE(paths["small"], mapped=False)) == small, "what it replaces makes room for it"
 
 

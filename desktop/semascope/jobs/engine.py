@@ -22,7 +22,7 @@ from semascope.core.steering.answer import Effect
 from semascope.jobs.conversions import CheckMapped, ConvertSAE, check_mapped, convert
 from semascope.jobs.failure import free_memory
 from semascope.jobs.infos import EngineInfo, ModelInfo
-from semascope.jobs.open_saes import OpenSAEs, free_bytes
+from semascope.jobs.open_saes import OpenSAEs
 from semascope.jobs.requests import (
     Answers,
     CheckSAE,
@@ -100,22 +100,21 @@ class Engine:
 
     def describe(self) -> EngineInfo:
         """What is open, where, and how much memory is free there."""
-        from semascope.core.models.device import default_device
+        from semascope.core.models.device import default_device, free_bytes
 
         device = self._model.device if self._model else default_device()
         model = model_info(self._model) if self._model else None
         current = self._saes.current
-        return EngineInfo(
-            str(device), free_bytes(device.type), model, current.info if current else None, self._saes.infos
-        )
+        return EngineInfo(str(device), free_bytes(device), model, current.info if current else None, self._saes.infos)
 
     # --- what is open -----------------------------------------------------------------------------------------
 
     def _open_model(self, request: OpenModel) -> ModelInfo:
+        from semascope.core.models.device import free_bytes
         from semascope.core.models.open import open_model
 
         path = Path(request.path).expanduser()
-        free = free_bytes(self._model.device.type) if self._model else None
+        free = free_bytes(self._model.device) if self._model else None
         if free is not None and free < 2 * _size(path):
             # No room for two at once: the old one goes first, and stays gone should the new one not open.
             self._model = None

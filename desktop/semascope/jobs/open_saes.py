@@ -12,8 +12,6 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import psutil
-
 from semascope.core.errors import UserError
 from semascope.core.fit import fit
 from semascope.core.models.hookpoint import hooks_text
@@ -171,9 +169,12 @@ class OpenSAEs:
         Raises:
             UserError: There is not enough free memory.
         """
+        import torch
+
+        from semascope.core.models.device import free_bytes
         from semascope.core.saes.memory import bytes_needed
 
-        free = free_bytes(device.partition(":")[0])
+        free = free_bytes(torch.device(device))
         if free is None:
             return
         path = Path(request.path)
@@ -276,12 +277,3 @@ def _bytes(config: SAEConfig, dtype: str, mapped: bool) -> int:
     from semascope.core.saes.memory import BYTES, bytes_needed
 
     return 4 * config.features * BYTES[dtype] if mapped else bytes_needed(config, dtype)
-
-
-def free_bytes(kind: str) -> int | None:
-    """Free bytes of a device's memory, None where it can't be told."""
-    if kind == "cuda":
-        import torch
-
-        return int(torch.cuda.mem_get_info()[0])
-    return int(psutil.virtual_memory().available) if kind == "cpu" else None

@@ -70,7 +70,7 @@ def test_too_large_for_half_of_the_free_memory(tmp_path: Path, monkeypatch: pyte
 
     folder = written(tmp_path / "s", "standard")
     assert not open_sae(folder, device="cpu").mapped
-    monkeypatch.setattr(opening, "_free", lambda _where: 3000)
+    monkeypatch.setattr(opening, "free_bytes", lambda _where: 3000)
     assert open_sae(folder, device="cpu").mapped
 
 

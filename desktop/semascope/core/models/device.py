@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import psutil
 import torch
 
 from semascope.core.errors import UserError
@@ -63,3 +64,10 @@ def choose_dtype(name: str | None, device: torch.device) -> torch.dtype:
 def dtype_name(dtype: torch.dtype) -> str:
     """The short name of a dtype: bf16, fp16, fp32."""
     return next((name for name, value in DTYPES.items() if value == dtype), str(dtype).removeprefix("torch."))
+
+
+def free_bytes(device: torch.device) -> int | None:
+    """Free bytes of a device's memory, None where it can't be told."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    return int(psutil.virtual_memory().available) if device.type == "cpu" else None

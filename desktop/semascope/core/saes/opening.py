@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import psutil
 import torch
 
 from semascope.core.errors import UserError, from_os_error
 from semascope.core.fingerprint import fingerprint
-from semascope.core.models.device import choose_device
+from semascope.core.models.device import choose_device, free_bytes
 from semascope.core.saes.config import SAEConfig
 from semascope.core.saes.formats.detect import describe
 from semascope.core.saes.formats.layout import Layout
@@ -94,14 +93,8 @@ def _kind(layout: Layout) -> type[SAE]:
 
 
 def _too_large(config: SAEConfig, dtype: torch.dtype, where: torch.device) -> bool:
-    return bytes_needed(config, str(dtype).removeprefix("torch.")) > _MOST_OF_FREE_MEMORY * _free(where)
-
-
-def _free(where: torch.device) -> int:
-    """Free bytes of a device's memory."""
-    if where.type == "cuda":
-        return int(torch.cuda.mem_get_info(where)[0])
-    return int(psutil.virtual_memory().available)
+    free = free_bytes(where)
+    return free is not None and bytes_needed(config, str(dtype).removeprefix("torch.")) > _MOST_OF_FREE_MEMORY * free
 
 
 def _dtype(dtype: str | torch.dtype | None) -> torch.dtype:
